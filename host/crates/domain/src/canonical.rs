@@ -1,0 +1,180 @@
+//! Canonical records: what `normalize` makes of Amazon's payloads, whatever API version they came by.
+//!
+//! Open sets stay strings: Amazon adds statuses, breakdown and transaction types without notice.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{GroupId, MarketplaceId, OrderId, OrderItemId, Sku, TransactionId};
+use crate::money::{Currency, Money, MoneyError};
+
+/// An order as Amazon last told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Amazon's id.
+    pub id: OrderId,
+    /// Where it was placed. Empty text if Amazon does not say.
+    pub marketplace: MarketplaceId,
+    /// `PENDING`, `UNSHIPPED`, `SHIPPED`, `CANCELLED`, ...
+    pub status: String,
+    /// `AMAZON` or `MERCHANT`.
+    pub fulfilled_by: String,
+    /// `AMAZON`, or `NON_AMAZON` for multi-channel fulfilment, which is no sale on Amazon.
+    pub channel: String,
+    /// When the buyer ordered.
+    pub created: Timestamp,
+    /// When Amazon last changed it.
+    pub updated: Timestamp,
+    /// When the last package left, if Amazon says so.
+    pub shipped: Option<Timestamp>,
+    /// The order that this one replaces; a replacement has zero prices and is no sale.
+    pub replaces: Option<OrderId>,
+    /// What the buyer pays. Absent while the payment is pending.
+    pub total: Option<Money>,
+    /// The items.
+    pub items: Vec<OrderItem>,
+}
+
+/// An item of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderItem {
+    /// Amazon's id of the item within the order.
+    pub id: OrderItemId,
+    /// The seller's SKU.
+    pub sku: Sku,
+    /// What the buyer saw.
+    pub title: String,
+    /// Pieces ordered.
+    pub quantity_ordered: u32,
+    /// Pieces shipped.
+    pub quantity_fulfilled: u32,
+    /// Signed so that they sum to what the buyer pays for the item.
+    pub charges: Vec<Charge>,
+    /// `MARKETPLACE_FACILITATOR` where Amazon collects and remits the tax; else empty.
+    pub tax_collection: String,
+}
+
+/// One part of what the buyer pays for an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// `ITEM`, `SHIPPING`, `GIFT_WRAP`, `DISCOUNT`, `TAX/ITEM`, ...
+    pub kind: String,
+    /// The amount; discounts are negative whatever sign Amazon sent.
+    pub amount: Money,
+}
+
+impl Order {
+    /// Whether all of it has left, so that the receivable is earned.
+    pub fn is_shipped(&self) -> bool {
+        self.status == "SHIPPED"
+    }
+
+    /// Whether it never becomes a sale: cancelled, or Amazon could not fulfil it.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.status.as_str(), "CANCELLED" | "UNFULFILLABLE")
+    }
+
+    /// The sum of all charges; `None` for an order without any.
+    ///
+    /// # Errors
+    /// Charges in two currencies, or a sum that does not fit.
+    pub fn charges_total(&self) -> Result<Option<Money>, MoneyError> {
+        let mut charges = self.items.iter().flat_map(|item| &item.charges).map(|charge| charge.amount);
+        let Some(first) = charges.next() else { return Ok(None) };
+        charges.try_fold(first, Money::checked_add).map(Some)
+    }
+}
+
+/// One economic movement of the seller's balance at Amazon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Amazon's id.
+    pub id: TransactionId,
+    /// Amazon's transactionType: `Shipment`, `Refund`, `ServiceFee`, ...
+    pub kind: String,
+    /// How the money stands.
+    pub status: TransactionStatus,
+    /// Amazon's description.
+    pub description: String,
+    /// When Amazon posted it.
+    pub posted: Timestamp,
+    /// The settlement it belongs to; a deferred transaction has none, its release has.
+    pub group: Option<GroupId>,
+    /// Amazon's settlement id, as on the settlement report.
+    pub settlement: Option<String>,
+    /// The order behind it; storage, advertising and reserves have none.
+    pub order: Option<OrderId>,
+    /// On a release: the deferred transaction whose money this is.
+    pub deferred_twin: Option<TransactionId>,
+    /// On a deferred transaction that was released: the release.
+    pub release_twin: Option<TransactionId>,
+    /// The marketplace, where Amazon says.
+    pub marketplace: Option<MarketplaceId>,
+    /// Its effect on the balance.
+    pub total: Money,
+    /// The leaves of one cut of the breakdown tree; they sum to the total.
+    pub legs: Vec<Leg>,
+}
+
+/// Amazon's transactionStatus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum TransactionStatus {
+    /// Held back until its maturity date.
+    Deferred,
+    /// Was held back; a transaction of its own released it.
+    DeferredReleased,
+    /// Counts towards its settlement.
+    Released,
+    /// A status that Amazon has not documented.
+    Other(String),
+}
+
+/// One leaf of a breakdown tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leg {
+    /// Its place in the tree: `AmazonFees/Commission/Base`.
+    pub path: String,
+    /// Its amount, signed as its effect on the balance.
+    pub amount: Money,
+    /// The SKU of the item it stands under.
+    pub sku: Option<Sku>,
+    /// The order item it stands under.
+    pub order_item: Option<OrderItemId>,
+}
+
+impl Transaction {
+    /// Names the economic event: a deferred transaction and its release are the same money, so both answer with
+    /// the deferred one's id.
+    pub fn economic_id(&self) -> &TransactionId {
+        self.deferred_twin.as_ref().unwrap_or(&self.id)
+    }
+
+    /// Whether the settlement it names pays it out: deferred money does not count until its release does.
+    pub fn counts(&self) -> bool {
+        self.status == TransactionStatus::Released && self.group.is_some()
+    }
+}
+
+/// A financial event group: one settlement of one currency of one authorisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Amazon's id.
+    pub id: GroupId,
+    /// Whether Amazon has closed it.
+    pub closed: bool,
+    /// The total as Amazon states it; sometimes missing even on a closed group.
+    pub stated_total: Option<Money>,
+    /// The currency, where a total says so.
+    pub currency: Option<Currency>,
+    /// Its beginning.
+    pub start: Timestamp,
+    /// Its end; absent while open.
+    pub end: Option<Timestamp>,
+}
+
+/// The calendar day of `time` in `zone`.
+pub fn day_in(time: Timestamp, zone: &jiff::tz::TimeZone) -> Date {
+    time.to_zoned_datetime(zone.clone()).date()
+}

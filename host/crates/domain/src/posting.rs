@@ -1,0 +1,332 @@
+//! The state machine of a posting: how a document reaches Fusion at most once.
+//!
+//! ```text
+//! planned --start--> sending --accepted--> confirmed
+//!    ^                  |  \--in progress-> submitted --done--> confirmed
+//!    |                  |                       \--failed--> rejected
+//!    |                  |--refused--> rejected
+//!    |                  \--lost, crash--> unknown --found--> confirmed
+//!    \----------- two agreeing negatives -----'  \--found, but different--> rejected
+//! ```
+//!
+//! **Invariant:** a document is sent only from `planned`. **Invariant:** `unknown` is left only by looking the
+//! document up under its key; a negative counts only when a second one agrees with it after a hold-off, because
+//! Fusion may show a document some time after it committed.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::FusionId;
+
+/// Where a posting stands. Each state carries only what exists in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum State {
+    /// Durable, not sent; may be sent from `not_before` on.
+    Planned {
+        /// Attempts so far.
+        attempts: u32,
+        /// Earliest next attempt.
+        not_before: Timestamp,
+    },
+    /// The first byte may have left.
+    Sending {
+        /// This attempt, from 1.
+        attempt: u32,
+    },
+    /// Fusion took it and works on it (a bulk import job).
+    Submitted {
+        /// This attempt.
+        attempt: u32,
+        /// Fusion's request id.
+        request: String,
+        /// When to ask next.
+        next_look: Timestamp,
+        /// When it was taken.
+        since: Timestamp,
+    },
+    /// It may or may not be in Fusion.
+    Unknown {
+        /// The attempt whose answer is missing.
+        attempt: u32,
+        /// Negative look-ups so far.
+        negatives: u32,
+        /// When to look next.
+        next_look: Timestamp,
+        /// Since when nothing is known.
+        since: Timestamp,
+    },
+    /// It is in Fusion.
+    Confirmed {
+        /// Under this number.
+        fusion_id: FusionId,
+    },
+    /// Fusion refused it; a person has to look.
+    Rejected {
+        /// Fusion's words.
+        reason: String,
+    },
+}
+
+/// What happened to a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A worker takes it up.
+    Start,
+    /// Fusion answered: it is in.
+    Accepted(FusionId),
+    /// Fusion answered: a job works on it.
+    InProgress(String),
+    /// Fusion answered: no.
+    Refused(String),
+    /// It surely did not reach Fusion's books (throttled, not connected, not authorised yet): try again then.
+    NotSent(Timestamp),
+    /// No answer, or one that says nothing (5xx, cut connection, time-out).
+    Lost,
+    /// The process ended while it was sending.
+    Interrupted,
+    /// The job has not ended.
+    StillRunning,
+    /// A look-up found it, with the total sent.
+    Found(FusionId),
+    /// A look-up found something else under its key.
+    FoundDifferent(String),
+    /// A look-up found nothing.
+    Absent,
+    /// A look-up failed itself: nothing learnt.
+    LookUpFailed,
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Send it.
+    Send,
+    /// Ask how the job stands.
+    AskJob,
+    /// Look it up under its key.
+    LookUp,
+}
+
+/// How patient a posting is. Times are the remote's, so a journal import waits longer than an invoice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Between a lost answer and the first look-up, and between look-ups. Must exceed the longest time that
+    /// Fusion takes to show what it committed.
+    pub hold_off: SignedDuration,
+    /// Between two questions about a job.
+    pub job_interval: SignedDuration,
+    /// A job that has not ended after this is looked up like a lost answer.
+    pub job_longest: SignedDuration,
+    /// Negatives that must agree.
+    pub negatives: u32,
+}
+
+impl Patience {
+    /// Receivables answer at once; a resource can be invisible for some seconds after it was made.
+    pub const RECEIVABLES: Self = Self {
+        hold_off: SignedDuration::from_secs(120),
+        job_interval: SignedDuration::from_secs(30),
+        job_longest: SignedDuration::from_hours(1),
+        negatives: 2,
+    };
+    /// An import job runs one to five minutes, longer under load.
+    pub const JOURNALS: Self = Self {
+        hold_off: SignedDuration::from_mins(30),
+        job_interval: SignedDuration::from_secs(30),
+        job_longest: SignedDuration::from_hours(4),
+        negatives: 2,
+    };
+}
+
+/// The event cannot happen in the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a posting that is {state:?} cannot take {event:?}")]
+pub struct InvalidTransition {
+    /// The state it is in.
+    pub state: State,
+    /// What was said to have happened.
+    pub event: Event,
+}
+
+/// Decides what `event` makes of `state`.
+///
+/// # Errors
+/// An event that the state does not allow; the posting stays as it is.
+pub fn decide(state: &State, event: Event, now: Timestamp, patience: Patience) -> Result<State, InvalidTransition> {
+    let unknown = |attempt: u32, negatives: u32, since: Timestamp| State::Unknown {
+        attempt,
+        negatives,
+        next_look: later(now, patience.hold_off),
+        since,
+    };
+    let next = match (state, event) {
+        (State::Planned { attempts, not_before }, Event::Start) if *not_before <= now => {
+            State::Sending { attempt: attempts + 1 }
+        }
+        (State::Sending { .. }, Event::Accepted(fusion_id)) => State::Confirmed { fusion_id },
+        (State::Sending { attempt }, Event::InProgress(request)) => State::Submitted {
+            attempt: *attempt,
+            request,
+            next_look: later(now, patience.job_interval),
+            since: now,
+        },
+        (State::Sending { .. } | State::Submitted { .. }, Event::Refused(reason)) => State::Rejected { reason },
+        (State::Sending { attempt }, Event::NotSent(not_before)) => {
+            State::Planned { attempts: *attempt, not_before: not_before.max(now) }
+        }
+        (State::Sending { attempt }, Event::Lost | Event::Interrupted) => unknown(*attempt, 0, now),
+        (State::Submitted { attempt, since, .. }, Event::StillRunning | Event::LookUpFailed)
+            if now.duration_since(*since) > patience.job_longest =>
+        {
+            unknown(*attempt, 0, now)
+        }
+        (State::Submitted { attempt, request, since, .. }, Event::StillRunning | Event::LookUpFailed) => {
+            State::Submitted {
+                attempt: *attempt,
+                request: request.clone(),
+                next_look: later(now, patience.job_interval),
+                since: *since,
+            }
+        }
+        // A job that says it is done but whose batch cannot be seen yet is looked up until it can.
+        (State::Submitted { attempt, .. }, Event::Absent) => unknown(*attempt, 0, now),
+        (State::Submitted { .. } | State::Unknown { .. }, Event::Found(fusion_id)) => State::Confirmed { fusion_id },
+        (State::Submitted { .. } | State::Unknown { .. }, Event::FoundDifferent(reason)) => State::Rejected { reason },
+        (State::Unknown { attempt, negatives, since, .. }, Event::Absent) => {
+            if negatives + 1 >= patience.negatives {
+                State::Planned { attempts: *attempt, not_before: now }
+            } else {
+                unknown(*attempt, negatives + 1, *since)
+            }
+        }
+        (State::Unknown { attempt, negatives, since, .. }, Event::LookUpFailed) => {
+            unknown(*attempt, *negatives, *since)
+        }
+        (state, event) => return Err(InvalidTransition { state: state.clone(), event }),
+    };
+    Ok(next)
+}
+
+impl State {
+    /// A new posting, which may be sent at once.
+    pub fn new(now: Timestamp) -> Self {
+        Self::Planned { attempts: 0, not_before: now }
+    }
+
+    /// What to do now, if anything.
+    pub fn due(&self, now: Timestamp) -> Option<Action> {
+        match self {
+            Self::Planned { not_before, .. } if *not_before <= now => Some(Action::Send),
+            Self::Submitted { next_look, .. } if *next_look <= now => Some(Action::AskJob),
+            Self::Unknown { next_look, .. } if *next_look <= now => Some(Action::LookUp),
+            _ => None,
+        }
+    }
+
+    /// When something is to be done next; `None` when it has ended, or is being sent.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        match self {
+            Self::Planned { not_before: at, .. }
+            | Self::Submitted { next_look: at, .. }
+            | Self::Unknown { next_look: at, .. } => Some(*at),
+            Self::Sending { .. } | Self::Confirmed { .. } | Self::Rejected { .. } => None,
+        }
+    }
+
+    /// The name, as stored and reported.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Planned { .. } => "planned",
+            Self::Sending { .. } => "sending",
+            Self::Submitted { .. } => "submitted",
+            Self::Unknown { .. } => "unknown",
+            Self::Confirmed { .. } => "confirmed",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PATIENCE: Patience = Patience::RECEIVABLES;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
+    }
+
+    #[test]
+    fn a_lost_answer_is_looked_up_and_never_sent_again_blindly() {
+        let sending = decide(&State::new(at(0)), Event::Start, at(0), PATIENCE).expect("starts");
+        let unknown = decide(&sending, Event::Lost, at(1), PATIENCE).expect("becomes unknown");
+        assert_eq!(unknown.due(at(1)), None, "not before the hold-off");
+        assert_eq!(unknown.due(at(121)), Some(Action::LookUp));
+        assert!(decide(&unknown, Event::Start, at(500), PATIENCE).is_err());
+
+        let once = decide(&unknown, Event::Absent, at(121), PATIENCE).expect("one negative");
+        assert_eq!(once.name(), "unknown");
+        let twice = decide(&once, Event::Absent, at(241), PATIENCE).expect("two negatives");
+        assert_eq!(twice, State::Planned { attempts: 1, not_before: at(241) });
+    }
+
+    #[test]
+    fn a_failed_look_up_is_no_negative() {
+        let unknown = State::Unknown { attempt: 1, negatives: 1, next_look: at(0), since: at(0) };
+        let still = decide(&unknown, Event::LookUpFailed, at(5), PATIENCE).expect("stays");
+        assert!(matches!(still, State::Unknown { negatives: 1, .. }));
+    }
+
+    #[test]
+    fn a_job_that_never_ends_becomes_unknown() {
+        let submitted = State::Submitted { attempt: 1, request: "7".into(), next_look: at(0), since: at(0) };
+        let later = decide(&submitted, Event::StillRunning, at(60), PATIENCE).expect("stays");
+        assert_eq!(later.name(), "submitted");
+        let gone = decide(&submitted, Event::StillRunning, at(3_700), PATIENCE).expect("gives up");
+        assert_eq!(gone.name(), "unknown");
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            Just(Event::Start), Just(Event::Accepted(FusionId::from("1"))), Just(Event::InProgress("9".into())),
+            Just(Event::Refused("no".into())), (0..900_i64).prop_map(|s| Event::NotSent(at(s))), Just(Event::Lost),
+            Just(Event::Interrupted), Just(Event::StillRunning), Just(Event::Found(FusionId::from("1"))),
+            Just(Event::FoundDifferent("other".into())), Just(Event::Absent), Just(Event::LookUpFailed),
+        ]
+    }
+
+    proptest! {
+        /// Between two sends of one document there is proof that the first did not arrive: either Fusion said so,
+        /// or enough look-ups in a row found nothing.
+        #[test]
+        fn it_is_sent_again_only_on_proof(events in prop::collection::vec(any_event(), 0..60)) {
+            let mut state = State::new(at(0));
+            let (mut proof, mut negatives) = (true, 0_u32);
+            for (step, event) in events.into_iter().enumerate() {
+                let now = at(i64::try_from(step).expect("small") * 1_000);
+                let Ok(next) = decide(&state, event.clone(), now, PATIENCE) else { continue };
+                match event {
+                    Event::Start => { prop_assert!(proof, "sent twice"); proof = false; negatives = 0; }
+                    Event::NotSent(_) => proof = true,
+                    Event::Absent => { negatives += u32::from(state.name() == "unknown"); proof = negatives >= PATIENCE.negatives; }
+                    Event::Lost | Event::Interrupted | Event::StillRunning => negatives = 0,
+                    _ => {}
+                }
+                state = next;
+            }
+        }
+
+        #[test]
+        fn what_has_ended_stays(event in any_event()) {
+            for ended in [State::Confirmed { fusion_id: "1".into() }, State::Rejected { reason: "no".into() }] {
+                prop_assert!(decide(&ended, event.clone(), at(0), PATIENCE).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What must hold before a document may be posted. The mapper proposes, this judges; it trusts no mapper.
+//!
+//! Each rule is one function from what it needs to its violations; [`document`] runs all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Body, Document};
+use crate::mapping::{DocumentLine, JournalLine, Reason};
+use crate::money::Money;
+
+/// Lines that Fusion takes in one document.
+pub const LINES_MAX: usize = 1_000;
+/// Longest line description (Oracle, receivablesInvoiceLines: Description).
+pub const DESCRIPTION_CHARS_MAX: usize = 240;
+
+/// What the outside says of the ledger: the enabled combinations and the periods that take postings.
+#[derive(Debug, Clone, Default)]
+pub struct LedgerFacts {
+    /// Combinations that exist and are enabled.
+    pub accounts: BTreeSet<String>,
+    /// Status of the period of the document's date, by module.
+    pub periods: BTreeMap<Module, PeriodStatus>,
+}
+
+/// A Fusion module with periods of its own (Oracle's application ids).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Module {
+    /// Receivables, 222.
+    Receivables,
+    /// General Ledger, 101.
+    GeneralLedger,
+}
+
+/// A period's ClosingStatus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PeriodStatus {
+    /// `O`: takes postings.
+    Open,
+    /// `F`: receivables may be created, journals may not be posted yet.
+    Future,
+    /// `C`, `P`, `W`, `N` or unknown: takes nothing.
+    Closed,
+}
+
+/// What a document must agree with.
+#[derive(Debug, Clone)]
+pub enum Expectation {
+    /// The lines sum to this, which Amazon stated: the order's total, or minus what a refund gave back.
+    Total(Money),
+    /// The net debit on the settlement account is this, which Amazon stated: the settlement's total.
+    Settlement {
+        /// The settlement account's combination.
+        account: String,
+        /// The total of the transactions.
+        total: Money,
+    },
+}
+
+/// Every rule's violations; empty means postable.
+pub fn document(document: &Document, expectation: &Expectation, facts: &LedgerFacts) -> Vec<Reason> {
+    let mut found = Vec::new();
+    match &document.body {
+        Body::Invoice { lines, .. } | Body::CreditMemo { lines, .. } => {
+            found.extend(line_count(lines.len()));
+            found.extend(one_currency(document, lines.iter().map(|line| line.amount)));
+            found.extend(descriptions(lines));
+            found.extend(known_accounts(facts, lines.iter().map(|line| line.account.as_str())));
+            found.extend(open_period(facts, Module::Receivables, document));
+        }
+        Body::Journal { lines, .. } => {
+            found.extend(if lines.is_empty() { line_count(0) } else { None });
+            found.extend(one_currency(document, lines.iter().map(|line| line.amount)));
+            found.extend(known_accounts(facts, lines.iter().map(|line| line.account.as_str())));
+            found.extend(balanced(lines));
+            found.extend(open_period(facts, Module::GeneralLedger, document));
+        }
+    }
+    if found.iter().all(|reason| reason.code != "mixed-currencies") {
+        found.extend(agrees(document, expectation));
+    }
+    found
+}
+
+/// The violations of one transaction's journal lines, before they are summed into a settlement's journal.
+pub fn booking(lines: &[JournalLine], settlement_account: &str, total: Money) -> Vec<Reason> {
+    let mut found = Vec::new();
+    if let Some(line) = lines.iter().find(|line| line.amount.currency != total.currency) {
+        found.push(Reason::new(
+            "mixed-currencies",
+            line.label.clone(),
+            format!("line `{}` is in {}, the transaction in {}", line.label, line.amount.currency, total.currency),
+        ));
+        return found;
+    }
+    found.extend(balanced(lines));
+    found.extend(settles(lines, settlement_account, total));
+    found
+}
+
+fn line_count(lines: usize) -> Option<Reason> {
+    let message = match lines {
+        0 => "the document has no lines".to_owned(),
+        n if n > LINES_MAX => format!("the document has {n} lines, Fusion takes {LINES_MAX}"),
+        _ => return None,
+    };
+    Some(Reason::new("line-count", lines.to_string(), message))
+}
+
+fn one_currency(document: &Document, amounts: impl Iterator<Item = Money>) -> Option<Reason> {
+    let wanted = document.currency;
+    amounts.map(|amount| amount.currency).find(|currency| *currency != wanted).map(|other| {
+        Reason::new("mixed-currencies", other.code(), format!("a line is in {other}, the document in {wanted}"))
+    })
+}
+
+fn descriptions(lines: &[DocumentLine]) -> impl Iterator<Item = Reason> + '_ {
+    lines.iter().enumerate().filter_map(|(index, line)| {
+        let chars = line.description.chars().count();
+        let bad = chars == 0 || chars > DESCRIPTION_CHARS_MAX || line.description.chars().any(char::is_control);
+        bad.then(|| {
+            let message = format!(
+                "line {}: a description has 1 to {DESCRIPTION_CHARS_MAX} printable characters, this one has {chars}",
+                index + 1
+            );
+            Reason::new("description", (index + 1).to_string(), message)
+        })
+    })
+}
+
+fn known_accounts<'a>(facts: &LedgerFacts, accounts: impl Iterator<Item = &'a str>) -> Vec<Reason> {
+    let unknown: BTreeSet<&str> = accounts.filter(|account| !facts.accounts.contains(*account)).collect();
+    unknown
+        .into_iter()
+        .map(|account| {
+            let message = format!("account combination {account} does not exist in Fusion or is disabled");
+            Reason::new("unknown-account", account, message)
+        })
+        .collect()
+}
+
+fn open_period(facts: &LedgerFacts, module: Module, document: &Document) -> Option<Reason> {
+    let status = facts.periods.get(&module).copied().unwrap_or(PeriodStatus::Closed);
+    let takes = match module {
+        Module::Receivables => matches!(status, PeriodStatus::Open | PeriodStatus::Future),
+        Module::GeneralLedger => status == PeriodStatus::Open,
+    };
+    (!takes).then(|| {
+        let message = format!("the {module:?} period of {} is {status:?}", document.date);
+        Reason::new("closed-period", document.date.to_string(), message)
+    })
+}
+
+fn balanced(lines: &[JournalLine]) -> Option<Reason> {
+    let mut sums = BTreeMap::<_, i128>::new();
+    for line in lines {
+        *sums.entry(line.amount.currency).or_default() += i128::from(line.amount.minor);
+    }
+    let (currency, surplus) = sums.into_iter().find(|(_, sum)| *sum != 0)?;
+    let message = format!("debits exceed credits by {surplus} minor units of {currency}");
+    Some(Reason::new("unbalanced", currency.code(), message))
+}
+
+fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason> {
+    let on_account = lines.iter().filter(|line| line.account == account).map(|line| i128::from(line.amount.minor));
+    let net: i128 = on_account.sum();
+    (net != i128::from(total.minor)).then(|| {
+        let message = format!(
+            "the settlement account {account} moves by {net} minor units of {}, Amazon's total is {}",
+            total.currency, total.minor
+        );
+        Reason::new("total-differs", account, message)
+    })
+}
+
+fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
+    match (expectation, &document.body) {
+        (Expectation::Settlement { account, total }, Body::Journal { lines, .. }) => settles(lines, account, *total),
+        (Expectation::Total(wanted), _) => {
+            let total = match document.total() {
+                Ok(total) => total,
+                Err(error) => return Some(Reason::new("total-differs", document.subject(), error.to_string())),
+            };
+            (total != *wanted).then(|| {
+                let message = format!("the lines sum to {total}, Amazon says {wanted}");
+                Reason::new("total-differs", document.subject(), message)
+            })
+        }
+        (Expectation::Settlement { .. }, _) => {
+            Some(Reason::new("total-differs", document.subject(), "only a journal settles"))
+        }
+    }
+}

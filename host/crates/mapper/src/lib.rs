@@ -1,0 +1,1 @@
+//! Runs mappers: wasmtime, limits, bindings.

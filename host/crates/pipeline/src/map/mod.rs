@@ -1,0 +1,131 @@
+//! Hands batches to the seller's mapper and judges what comes back.
+//!
+//! **Invariant:** a mapper only proposes. Nothing it says is planned before [`ml_connector_domain::validate`] found
+//! nothing wrong with it. **Invariant:** a batch that a mapper fails on is cut in halves until the record that it
+//! fails on stands alone; only that one goes to the review queue.
+
+mod facts;
+mod orders;
+mod transactions;
+
+pub use orders::map_orders;
+pub use transactions::map_transactions;
+
+use ml_connector_domain::audit::Action;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::mapping::{BatchContext, Mapped, Reason};
+use ml_connector_domain::{Money, Timestamp};
+use ml_connector_ports::MapperFault;
+use ml_connector_storage::{BatchRecord, Change, ReviewDraft};
+
+pub(crate) use facts::Facts;
+
+use crate::{Parts, Seller, StageError, audit, stage, to_stored};
+
+/// Records in one call of a mapper. Crossing the boundary costs microseconds; a batch that fails is cut down.
+pub const BATCH: u32 = 100;
+
+/// The fault code that is not the mapper's.
+const HOST_FAULT: &str = "host";
+
+/// The name of a batch: a hash over all that goes into the mapper.
+fn input_hash<T: serde::Serialize>(
+    parts: &Parts,
+    context: &BatchContext,
+    records: &[T],
+) -> Result<ContentHash, StageError> {
+    let input = to_stored("batch", &(&parts.mapper.identity().digest, context, records))?;
+    Ok(ContentHash::of(input.as_bytes()))
+}
+
+/// What is kept of a call.
+fn batch_record<T>(
+    parts: &Parts,
+    seller: &Seller,
+    (kind, records): (&'static str, usize),
+    input: &ContentHash,
+    result: &Result<Mapped<T>, MapperFault>,
+) -> Change {
+    let identity = parts.mapper.identity();
+    let (fuel, fault, log) = match result {
+        Ok(mapped) => (mapped.fuel, None, mapped.log.clone()),
+        Err(fault) => (fault.fuel, Some(fault.to_string()), fault.log.clone()),
+    };
+    Change::Batch(BatchRecord {
+        input: input.clone(),
+        seller: seller.id.clone(),
+        kind,
+        at: parts.clock.now(),
+        mapper: identity.digest.clone(),
+        contract: identity.contract.clone(),
+        catalog: seller.catalog_hash.clone(),
+        records,
+        fuel,
+        fault,
+        log,
+    })
+}
+
+/// The changes that put a record into the review queue.
+pub(crate) struct ToReview<'a> {
+    pub(crate) seller: &'a Seller,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: &'a str,
+    pub(crate) at_stake: Option<Money>,
+    pub(crate) now: Timestamp,
+}
+
+impl ToReview<'_> {
+    /// One item per reason, one audit event for all.
+    pub(crate) fn because(&self, reasons: &[Reason]) -> Vec<Change> {
+        let mut changes: Vec<Change> = reasons
+            .iter()
+            .map(|reason| {
+                Change::Review(ReviewDraft {
+                    seller: self.seller.id.clone(),
+                    kind: self.kind,
+                    subject: self.subject.to_owned(),
+                    code: reason.code.clone(),
+                    about: reason.subject.clone(),
+                    message: reason.message.clone(),
+                    at_stake: self.at_stake,
+                    at: self.now,
+                })
+            })
+            .collect();
+        let words: Vec<String> = reasons.iter().map(|r| format!("{}: {}", r.code, r.message)).collect();
+        changes.push(audit(self.now, &self.seller.id, self.subject, Action::Reviewed, words.join("; ")));
+        changes
+    }
+
+    /// As [`ToReview::because`], with the record moved to the review stage.
+    pub(crate) fn and_stage(&self, reasons: &[Reason]) -> Vec<Change> {
+        let mut changes = self.because(reasons);
+        changes.push(self.stage(stage::REVIEW));
+        changes
+    }
+
+    pub(crate) fn stage(&self, stage: &'static str) -> Change {
+        Change::Stage {
+            seller: self.seller.id.clone(),
+            kind: self.kind,
+            natural_id: self.subject.to_owned(),
+            stage,
+            at: self.now,
+        }
+    }
+
+    pub(crate) fn resolved(&self) -> Change {
+        Change::Resolve {
+            seller: self.seller.id.clone(),
+            kind: self.kind,
+            subject: self.subject.to_owned(),
+            at: self.now,
+        }
+    }
+}
+
+/// A fault as a reason for review.
+fn fault_reason(fault: &MapperFault) -> Reason {
+    Reason::new("mapper-fault", fault.code, format!("the mapper failed on this record: {}", fault.message))
+}

@@ -1,0 +1,331 @@
+//! Transactions: lines for their settlement's journal, and a credit memo for a refund.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+
+use jiff::SignedDuration;
+use ml_connector_domain::audit::Action;
+use ml_connector_domain::canonical::{Order, Transaction};
+use ml_connector_domain::document::{Body, Document, Kind, Origin};
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::ledger::purpose;
+use ml_connector_domain::mapping::{Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome};
+use ml_connector_domain::validate::{self, Expectation, Module};
+use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
+use ml_connector_storage::Change;
+
+use super::{BATCH, Facts, HOST_FAULT, ToReview, batch_record, fault_reason, input_hash};
+use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
+
+/// How long a refund waits for its order to be decided before a person has to look.
+const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Maps every transaction that is ready, and those held back for their order; says how many were ready.
+///
+/// # Errors
+/// A question to Fusion, the sandbox or the store failed; what is not mapped stays where it is.
+pub async fn map_transactions(parts: &Parts, seller: &Seller) -> Result<usize, StageError> {
+    let held = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::HELD, 10 * BATCH).await?;
+    for chunk in held.chunks(BATCH as usize) {
+        map_batch(parts, seller, &read(chunk)?).await?;
+    }
+    let mut total = 0;
+    loop {
+        let records = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::READY, BATCH).await?;
+        if records.is_empty() {
+            return Ok(total);
+        }
+        total += records.len();
+        map_batch(parts, seller, &read(&records)?).await?;
+    }
+}
+
+fn read(records: &[String]) -> Result<Vec<Transaction>, StageError> {
+    records.iter().map(|json| stored("transaction", json)).collect()
+}
+
+fn map_batch<'a>(
+    parts: &'a Parts,
+    seller: &'a Seller,
+    transactions: &'a [Transaction],
+) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
+    Box::pin(async move {
+        let products = transactions.iter().flat_map(|t| {
+            let place = t.marketplace.as_ref();
+            t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
+        });
+        let context = seller.context(products);
+        let input = input_hash(parts, &context, transactions)?;
+        let result = parts.mapper.map_transactions(&context, transactions).await;
+        let batch = batch_record(parts, seller, ("transactions", transactions.len()), &input, &result);
+        match result {
+            Ok(mapped) => judge(parts, seller, transactions, mapped.outcomes, (&input, batch)).await,
+            Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
+            Err(fault) => match transactions {
+                [transaction] => {
+                    let now = parts.clock.now();
+                    let id = transaction.id.as_str();
+                    let mut changes = vec![batch, audit(now, &seller.id, id, Action::MapperFault, fault.to_string())];
+                    changes.extend(to_review(seller, transaction, now).and_stage(&[fault_reason(&fault)]));
+                    Ok(parts.store.apply(changes).await?)
+                }
+                _ => {
+                    parts.store.apply(vec![batch]).await?;
+                    let (left, right) = transactions.split_at(transactions.len() / 2);
+                    map_batch(parts, seller, left).await?;
+                    map_batch(parts, seller, right).await
+                }
+            },
+        }
+    })
+}
+
+fn to_review<'a>(seller: &'a Seller, transaction: &'a Transaction, now: Timestamp) -> ToReview<'a> {
+    ToReview {
+        seller,
+        kind: kind::TRANSACTION,
+        subject: transaction.id.as_str(),
+        at_stake: Some(transaction.total),
+        now,
+    }
+}
+
+async fn judge(
+    parts: &Parts,
+    seller: &Seller,
+    transactions: &[Transaction],
+    outcomes: Vec<TransactionOutcome>,
+    (input, batch): (&ContentHash, Change),
+) -> Result<(), StageError> {
+    let facts = facts(parts, seller, transactions, &outcomes).await?;
+    let judge = Judge { parts, seller, facts, input, now: parts.clock.now() };
+    let mut changes = vec![batch];
+    for (transaction, outcome) in transactions.iter().zip(outcomes) {
+        changes.extend(judge.decide(transaction, outcome).await?);
+    }
+    Ok(parts.store.apply(changes).await?)
+}
+
+async fn facts(
+    parts: &Parts,
+    seller: &Seller,
+    transactions: &[Transaction],
+    outcomes: &[TransactionOutcome],
+) -> Result<Facts, StageError> {
+    let (mut accounts, mut dates) = (BTreeSet::new(), BTreeSet::new());
+    for (transaction, outcome) in transactions.iter().zip(outcomes) {
+        let TransactionOutcome::Booking(booking) = outcome else { continue };
+        accounts.extend(booking.journal.iter().map(|line| line.account.clone()));
+        if let Some(CreditMemoOutcome::CreditMemo { lines, .. }) = &booking.credit_memo {
+            accounts.extend(lines.iter().map(|line| line.account.clone()));
+            dates.insert((Module::Receivables, seller.day(transaction.posted)));
+        }
+    }
+    Facts::gather(parts, seller, accounts, dates).await
+}
+
+/// What a refund's order allows.
+enum Refundable {
+    /// Its receivable exists, over this much.
+    Yes(Money),
+    /// It has not been decided yet.
+    NotYet,
+    /// It never will be, and why.
+    No(Reason),
+}
+
+struct Judge<'a> {
+    parts: &'a Parts,
+    seller: &'a Seller,
+    facts: Facts,
+    input: &'a ContentHash,
+    now: Timestamp,
+}
+
+impl Judge<'_> {
+    async fn decide(
+        &self,
+        transaction: &Transaction,
+        outcome: TransactionOutcome,
+    ) -> Result<Vec<Change>, StageError> {
+        let review = to_review(self.seller, transaction, self.now);
+        match outcome {
+            TransactionOutcome::Review(reasons) => Ok(review.and_stage(&reasons)),
+            // A movement of the balance that is left out would leave its settlement short.
+            TransactionOutcome::Skip(why) if transaction.total.minor != 0 => {
+                let message = format!("the mapper skips a transaction over {}: {why}", transaction.total);
+                Ok(review.and_stage(&[Reason::new("skipped-money", transaction.kind.as_str(), message)]))
+            }
+            TransactionOutcome::Skip(why) => Ok(vec![
+                review.resolved(),
+                review.stage(stage::SKIPPED),
+                audit(self.now, &self.seller.id, transaction.id.as_str(), Action::Skipped, why),
+            ]),
+            TransactionOutcome::Booking(booking) => self.booking(transaction, booking).await,
+        }
+    }
+
+    async fn booking(&self, transaction: &Transaction, booking: Booking) -> Result<Vec<Change>, StageError> {
+        let review = to_review(self.seller, transaction, self.now);
+        let violations = self.violations(transaction, &booking).await?;
+        let group = match (&transaction.group, violations.is_empty()) {
+            (Some(group), true) => group.clone(),
+            _ => return Ok(review.and_stage(&violations)),
+        };
+        let mut changes = match booking.credit_memo {
+            None => Vec::new(),
+            Some(credit_memo) => match self.refund(transaction, credit_memo).await? {
+                Some(changes) => changes,
+                None => return Ok(vec![review.stage(stage::HELD)]),
+            },
+        };
+        changes.extend([
+            review.resolved(),
+            review.stage(stage::BOOKED),
+            audit(
+                self.now,
+                &self.seller.id,
+                transaction.id.as_str(),
+                Action::Mapped,
+                format!("{} over {} booked for settlement {group}", transaction.kind, transaction.total),
+            ),
+            Change::Booking {
+                seller: self.seller.id.clone(),
+                transaction: transaction.id.as_str().to_owned(),
+                group,
+                total: transaction.total,
+                lines: booking.journal,
+                batch: self.input.clone(),
+            },
+        ]);
+        Ok(changes)
+    }
+
+    async fn violations(&self, transaction: &Transaction, booking: &Booking) -> Result<Vec<Reason>, StageError> {
+        let Some(settlement) = self.seller.ledger.account(purpose::SETTLEMENT) else {
+            let message = "the seller's ledger names no account for `settlement`";
+            return Ok(vec![Reason::new("no-settlement-account", purpose::SETTLEMENT, message)]);
+        };
+        let mut found = validate::booking(&booking.journal, &settlement, transaction.total);
+        let unknown: BTreeSet<&str> = booking
+            .journal
+            .iter()
+            .map(|line| line.account.as_str())
+            .filter(|account| !self.facts.knows(account))
+            .collect();
+        found.extend(unknown.into_iter().map(|account| {
+            let message = format!("account combination {account} does not exist in Fusion or is disabled");
+            Reason::new("unknown-account", account, message)
+        }));
+        match &transaction.group {
+            None => found.push(Reason::new("no-settlement", transaction.id.as_str(), "it belongs to no settlement")),
+            Some(group) => found.extend(self.late(group).await?),
+        }
+        Ok(found)
+    }
+
+    /// A settlement that is journaled already takes nothing more.
+    async fn late(&self, group: &GroupId) -> Result<Option<Reason>, StageError> {
+        let newest = self.parts.store.newest(&self.seller.id, kind::GROUP, group.as_str()).await?;
+        Ok(newest.filter(|group| group.stage == stage::DOCUMENTED).map(|_| {
+            let message = format!("settlement {group} was journaled before this transaction arrived");
+            Reason::new("late-transaction", group.as_str(), message)
+        }))
+    }
+
+    /// The changes for a refund's credit memo; `None` while its order has not been decided.
+    async fn refund(
+        &self,
+        transaction: &Transaction,
+        credit_memo: CreditMemoOutcome,
+    ) -> Result<Option<Vec<Change>>, StageError> {
+        let refund = transaction.economic_id();
+        if self.parts.store.recognized_by(&self.seller.id, refund.as_str(), leg::REFUND).await?.is_some() {
+            return Ok(Some(Vec::new()));
+        }
+        let review = ToReview {
+            seller: self.seller,
+            kind: kind::REFUND,
+            subject: refund.as_str(),
+            at_stake: Some(transaction.total),
+            now: self.now,
+        };
+        let (order, lines) = match credit_memo {
+            CreditMemoOutcome::Review(reasons) => return Ok(Some(review.because(&reasons))),
+            CreditMemoOutcome::CreditMemo { order, lines } => (order, lines),
+        };
+        let limit = match self.refundable(transaction, &order).await? {
+            Refundable::NotYet => return Ok(None),
+            Refundable::No(reason) => return Ok(Some(review.because(&[reason]))),
+            Refundable::Yes(limit) => limit,
+        };
+        let document = self.credit_memo(transaction, &order, lines);
+        let total = document.total()?;
+        let mut violations =
+            validate::document(&document, &Expectation::Total(total), &self.facts.at(document.date));
+        if total.currency != limit.currency || total.minor >= 0 || -total.minor > limit.minor {
+            let message = format!("a credit memo over {total} does not fit an order over {limit}");
+            violations.push(Reason::new("refund-exceeds-order", order.as_str(), message));
+        }
+        if !violations.is_empty() {
+            return Ok(Some(review.because(&violations)));
+        }
+        let detail = format!("credit memo {} over {total} for order {order}", document.key);
+        Ok(Some(vec![
+            review.resolved(),
+            audit(self.now, &self.seller.id, order.as_str(), Action::Planned, detail.clone()),
+            audit(self.now, &self.seller.id, transaction.id.as_str(), Action::Planned, detail),
+            Change::Plan {
+                document: Box::new(document),
+                expected: total,
+                recognizes: vec![(refund.as_str().to_owned(), leg::REFUND)],
+                at: self.now,
+            },
+        ]))
+    }
+
+    async fn refundable(&self, transaction: &Transaction, order: &OrderId) -> Result<Refundable, StageError> {
+        let store = &self.parts.store;
+        let no = |code, message: &str| Refundable::No(Reason::new(code, order.as_str(), message));
+        let newest = store.newest(&self.seller.id, kind::ORDER, order.as_str()).await?;
+        let recognized = store.recognized_by(&self.seller.id, order.as_str(), leg::RECEIVABLE).await?;
+        let overdue = self.now.duration_since(transaction.posted) > ORDER_PATIENCE;
+        Ok(match (newest, recognized) {
+            (Some(newest), Some(_)) => match stored::<Order>("order", &newest.record)?.total {
+                Some(total) => Refundable::Yes(total),
+                None => no("no-total", "Amazon states no total for the refunded order"),
+            },
+            (Some(newest), None) if newest.stage == stage::REVIEW => {
+                no("order-in-review", "the refunded order is in review: settle that first")
+            }
+            (Some(newest), None) if newest.stage == stage::SKIPPED => {
+                no("order-not-invoiced", "the refunded order was not invoiced, so there is nothing to take back")
+            }
+            _ if overdue => no("order-unknown", "the refunded order has not been read, or not shipped, for a week"),
+            _ => Refundable::NotYet,
+        })
+    }
+
+    fn credit_memo(&self, transaction: &Transaction, order: &OrderId, lines: Vec<DocumentLine>) -> Document {
+        let refund = transaction.economic_id().clone();
+        Document {
+            key: DocumentKey::derive(Kind::CreditMemo.letter(), &self.seller.id, refund.as_str(), 0),
+            seller: self.seller.id.clone(),
+            revision: 0,
+            date: self.seller.day(transaction.posted),
+            currency: transaction.total.currency,
+            body: Body::CreditMemo {
+                order: order.clone(),
+                refund,
+                marketplace: transaction.marketplace.clone().unwrap_or_else(|| "".into()),
+                lines,
+            },
+            origin: Origin {
+                mapper: self.parts.mapper.identity().digest.clone(),
+                input: self.input.clone(),
+                catalog: self.seller.catalog_hash.clone(),
+            },
+        }
+    }
+}

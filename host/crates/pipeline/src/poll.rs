@@ -1,0 +1,205 @@
+//! Reads Amazon's pages and keeps them.
+//!
+//! **Invariant:** a page and the cursor that leads past it become durable together, so that a crash re-reads at
+//! most one page. Windows overlap what was read before, because Amazon posts into the past; contents that are
+//! known already are kept once.
+
+use jiff::SignedDuration;
+use ml_connector_domain::audit::Action;
+use ml_connector_domain::{SellerId, Timestamp};
+use ml_connector_ports::{Account, Page, SourceError, Stream, Window};
+use ml_connector_storage::{Change, Cursor};
+
+use crate::{Parts, Seller, StageError, audit};
+
+/// Amazon refuses bounds younger than two minutes (searchOrders: lastUpdatedBefore; listTransactions:
+/// postedBefore); the rest is for clocks that differ.
+const FRESHEST: SignedDuration = SignedDuration::from_secs(150);
+
+/// The longest span of one window. Finances spans beyond 180 days come back empty without an error; shorter
+/// windows also keep page tokens young.
+const WINDOW_LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Pages of one window before something must be wrong.
+const PAGES_MAX: u32 = 10_000;
+
+/// How far behind the cursor a stream is read again.
+pub fn overlap(stream: Stream) -> SignedDuration {
+    match stream {
+        // Updates become visible within minutes.
+        Stream::Orders => SignedDuration::from_mins(10),
+        // "Orders from the last 48 hours might not be included": a day more, for clocks and slow posting.
+        Stream::Transactions => SignedDuration::from_hours(72),
+        // Groups are found by their start and closed two weeks later.
+        Stream::Groups => SignedDuration::from_hours(21 * 24),
+    }
+}
+
+/// What a poll brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// Pages read.
+    pub pages: u32,
+    /// Records on them, known ones included.
+    pub records: usize,
+}
+
+/// Reads a stream up to now.
+///
+/// # Errors
+/// A remote or the store failed. What was read until then is durable, and the next poll goes on from there.
+pub async fn poll(parts: &Parts, seller: &Seller, account: &Account, stream: Stream) -> Result<Polled, StageError> {
+    let mut polled = Polled::default();
+    let newest = later(parts.clock.now(), -FRESHEST);
+    loop {
+        let cursor = parts.store.cursor(&seller.id, account.region, stream.as_str()).await?;
+        let Some(cursor) = next_window(cursor, seller.start_from, newest, stream) else { return Ok(polled) };
+        read_window(parts, account, stream, cursor, &mut polled).await?;
+    }
+}
+
+/// The window to be read next: the one under way, else the next one up to `newest`; `None` when all is read.
+fn next_window(cursor: Option<Cursor>, start: Timestamp, newest: Timestamp, stream: Stream) -> Option<Cursor> {
+    let cursor = cursor.unwrap_or(Cursor { position: start, window: None, token: None, polled_at: start });
+    if cursor.window.is_some() {
+        return Some(cursor);
+    }
+    if cursor.position >= newest {
+        return None;
+    }
+    let from = later(cursor.position, -overlap(stream)).max(start);
+    let to = later(from, WINDOW_LONGEST).min(newest);
+    (from < to).then_some(Cursor { window: Some((from, to)), token: None, ..cursor })
+}
+
+async fn read_window(
+    parts: &Parts,
+    account: &Account,
+    stream: Stream,
+    mut cursor: Cursor,
+    polled: &mut Polled,
+) -> Result<(), StageError> {
+    let Some((from, to)) = cursor.window else { return Ok(()) };
+    let window = Window { from, to };
+    let mut restarted = false;
+    for _ in 0..PAGES_MAX {
+        let page = match parts.source.page(account, stream, window, cursor.token.as_deref()).await {
+            Ok(page) => page,
+            Err(SourceError::StaleToken { code, message }) if !restarted => {
+                tracing::info!(%code, %message, "page token expired: reading the window again");
+                restarted = true;
+                cursor.token = None;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        polled.pages += 1;
+        polled.records += page.records.len();
+        let now = parts.clock.now();
+        cursor = advanced(&cursor, window, &page, now);
+        let done = cursor.window.is_none();
+        parts.store.apply(changes(account, stream, page, cursor.clone(), now)).await?;
+        if done {
+            return Ok(());
+        }
+    }
+    Err(SourceError::Refused {
+        code: "AMZ-PAGES",
+        message: format!("{} of {account:?} has more than {PAGES_MAX} pages from {from} to {to}", stream.as_str()),
+    }
+    .into())
+}
+
+/// The cursor after a page.
+fn advanced(cursor: &Cursor, window: Window, page: &Page, now: Timestamp) -> Cursor {
+    match &page.next {
+        Some(token) => Cursor { token: Some(token.clone()), polled_at: now, ..cursor.clone() },
+        None => Cursor {
+            // What Amazon says it applied may be earlier than what was asked for, never later.
+            position: page.applied_to.unwrap_or(window.to).min(window.to).max(cursor.position),
+            window: None,
+            token: None,
+            polled_at: now,
+        },
+    }
+}
+
+fn changes(account: &Account, stream: Stream, page: Page, cursor: Cursor, now: Timestamp) -> Vec<Change> {
+    let seller = &account.seller;
+    let mut changes = Vec::with_capacity(page.records.len() + 2);
+    if !page.records.is_empty() {
+        changes.push(read_event(seller, account, stream, page.records.len(), now));
+    }
+    for record in page.records {
+        changes.push(Change::Raw {
+            seller: seller.clone(),
+            region: account.region,
+            stream: stream.as_str(),
+            natural_id: record.natural_id,
+            body: record.json,
+            at: now,
+        });
+    }
+    changes.push(Change::Cursor {
+        seller: seller.clone(),
+        region: account.region,
+        stream: stream.as_str(),
+        cursor,
+    });
+    changes
+}
+
+fn read_event(seller: &SellerId, account: &Account, stream: Stream, records: usize, now: Timestamp) -> Change {
+    let subject = format!("{}/{}", account.region, stream.as_str());
+    audit(now, seller, subject, Action::Read, format!("{records} records on a page"))
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + hours * 3_600).expect("in range")
+    }
+
+    fn window(position: i64, newest: i64, stream: Stream) -> Option<(Timestamp, Timestamp)> {
+        let cursor = Cursor { position: at(position), window: None, token: None, polled_at: at(0) };
+        next_window(Some(cursor), at(0), at(newest), stream).and_then(|cursor| cursor.window)
+    }
+
+    #[test]
+    fn a_window_overlaps_what_was_read_but_never_the_start() {
+        assert_eq!(window(100, 101, Stream::Transactions), Some((at(28), at(101))));
+        assert_eq!(window(10, 11, Stream::Transactions), Some((at(0), at(11))));
+        assert_eq!(window(11, 11, Stream::Orders), None);
+    }
+
+    #[test]
+    fn a_long_span_is_cut_and_every_window_makes_progress() {
+        for stream in Stream::ALL {
+            let (mut position, newest) = (0, 24 * 400);
+            while let Some((from, to)) = window(position, newest, stream) {
+                assert!(to.duration_since(from) <= WINDOW_LONGEST);
+                let reached = to.duration_since(at(0)).as_secs() / 3_600;
+                assert!(reached > position, "{stream:?} stands still at {position}");
+                position = reached;
+            }
+            assert_eq!(position, newest, "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_under_way_goes_on_where_it_stopped() {
+        let cursor = Cursor {
+            position: at(5),
+            window: Some((at(4), at(6))),
+            token: Some("t".to_owned()),
+            polled_at: at(6),
+        };
+        assert_eq!(next_window(Some(cursor.clone()), at(0), at(50), Stream::Orders), Some(cursor));
+    }
+}

@@ -1,0 +1,179 @@
+//! Runs all stages for one seller, again and again.
+//!
+//! One worker per seller: within a seller nothing races. A stage that fails is tried again in the next cycle; the
+//! others go on, so that a throttled Amazon does not keep documents from Fusion.
+
+use std::collections::HashMap;
+
+use jiff::SignedDuration;
+use ml_connector_domain::{Region, Timestamp};
+use ml_connector_ports::{Account, Stream};
+use tokio_util::sync::CancellationToken;
+
+use crate::post::Posted;
+use crate::reconcile::{COMPARE_AGAIN, Compared};
+use crate::{Parts, Seller, StageError, map, normalize, poll, post, reconcile, settle};
+
+/// How often what is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cadence {
+    /// Between two polls of orders.
+    pub orders: SignedDuration,
+    /// Between two polls of transactions.
+    pub transactions: SignedDuration,
+    /// Between two polls of settlements.
+    pub groups: SignedDuration,
+    /// Between two rounds of reconciliation.
+    pub reconcile: SignedDuration,
+}
+
+impl Default for Cadence {
+    fn default() -> Self {
+        Self {
+            orders: SignedDuration::from_mins(15),
+            transactions: SignedDuration::from_mins(15),
+            groups: SignedDuration::from_hours(1),
+            reconcile: SignedDuration::from_hours(24),
+        }
+    }
+}
+
+impl Cadence {
+    fn of(&self, stream: Stream) -> SignedDuration {
+        match stream {
+            Stream::Orders => self.orders,
+            Stream::Transactions => self.transactions,
+            Stream::Groups => self.groups,
+        }
+    }
+}
+
+/// After a stage failed, when the next cycle begins at the latest.
+const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A seller's worker.
+pub struct Worker {
+    parts: Parts,
+    seller: Seller,
+    cadence: Cadence,
+    next_poll: HashMap<(Region, Stream), Timestamp>,
+    next_reconcile: Timestamp,
+}
+
+/// When a worker ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Never: it runs until it is stopped.
+    Stopped,
+    /// Once this time has come: it then works off what is due, compares everything once more, and ends.
+    Time(Timestamp),
+}
+
+impl Worker {
+    /// A worker that begins with polling everything.
+    pub fn new(parts: Parts, seller: Seller, cadence: Cadence) -> Self {
+        let now = parts.clock.now();
+        let next_reconcile = later(now, cadence.reconcile);
+        Self { parts, seller, cadence, next_poll: HashMap::new(), next_reconcile }
+    }
+
+    /// Runs until it is stopped or its time has come.
+    pub async fn run(mut self, until: Until, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let failed = self.cycle().await;
+            let now = self.parts.clock.now();
+            if let Until::Time(end) = until
+                && now >= end
+                && !failed
+            {
+                self.compare_all().await;
+                return;
+            }
+            let mut next = self.next_due().await.unwrap_or_else(|| later(now, AFTER_FAILURE));
+            if failed {
+                next = next.min(later(now, AFTER_FAILURE));
+            }
+            if let Until::Time(end) = until {
+                next = next.min(end.max(later(now, SignedDuration::from_secs(1))));
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.parts.clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// One pass through all stages; says whether any failed.
+    pub async fn cycle(&mut self) -> bool {
+        let (parts, seller) = (&self.parts, &self.seller);
+        let mut failed = self.log("recover", post::recover(parts, seller).await.map(|_| ()));
+        failed |= self.poll_due().await;
+        let (parts, seller) = (&self.parts, &self.seller);
+        failed |= self.log("normalize", normalize::normalize(parts, seller).await.map(|_| ()));
+        failed |= self.log("map orders", map::map_orders(parts, seller).await.map(|_| ()));
+        failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
+        failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
+        failed |= self.log("post", post::post(parts, seller).await.map(|_: Posted| ()));
+        if self.parts.clock.now() >= self.next_reconcile {
+            let since = later(self.parts.clock.now(), -COMPARE_AGAIN);
+            let compared = reconcile::reconcile(&self.parts, &self.seller, since).await;
+            failed |= self.log("reconcile", compared.map(|_: Compared| ()));
+            self.next_reconcile = later(self.parts.clock.now(), self.cadence.reconcile);
+        }
+        failed
+    }
+
+    async fn poll_due(&mut self) -> bool {
+        let mut failed = false;
+        for region in self.seller.regions.clone() {
+            for stream in Stream::ALL {
+                let now = self.parts.clock.now();
+                if self.next_poll.get(&(region, stream)).is_some_and(|due| *due > now) {
+                    continue;
+                }
+                let account = Account { seller: self.seller.id.clone(), region };
+                let polled = poll::poll(&self.parts, &self.seller, &account, stream).await;
+                // A failing stream keeps its cadence: what it missed lies behind its cursor still.
+                self.next_poll.insert((region, stream), later(now, self.cadence.of(stream)));
+                failed |= self.log(stream.as_str(), polled.map(|_| ()));
+            }
+        }
+        failed
+    }
+
+    /// Compares every confirmed document now, whenever it was last compared.
+    async fn compare_all(&self) {
+        let now = self.parts.clock.now();
+        let compared = reconcile::reconcile(&self.parts, &self.seller, now).await;
+        self.log("final reconcile", compared.map(|_| ()));
+    }
+
+    async fn next_due(&self) -> Option<Timestamp> {
+        let posting = match self.parts.store.next_posting_due(&self.seller.id).await {
+            Ok(posting) => posting,
+            Err(error) => {
+                self.log("next posting", Err(error.into()));
+                return None;
+            }
+        };
+        self.next_poll.values().copied().chain(posting).chain([self.next_reconcile]).min()
+    }
+
+    /// Logs a failure once, with its causes; says whether it was one.
+    fn log(&self, stage: &str, result: Result<(), StageError>) -> bool {
+        let Err(error) = result else { return false };
+        let mut words = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            words.push_str(": ");
+            words.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        tracing::warn!(seller = %self.seller.id, stage, error = %words, "a stage failed and will be tried again");
+        true
+    }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
+}

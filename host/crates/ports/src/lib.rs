@@ -1,0 +1,268 @@
+//! What the pipeline needs of the outside, as traits: Amazon, Fusion and a mapper.
+//!
+//! A crate of its own, so that the clients and the sandbox can neither see the store nor be recompiled when a
+//! stage changes. `amazon`, `fusion` and `mapper` implement these; `pipeline` calls them; `host` joins the two.
+//!
+//! # To add a remote call
+//!
+//! Add a method here, in the domain's terms, with its errors; implement it in the client's crate, where the wire
+//! types stay; and give the simulator the same endpoint before the first test.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ml_connector_domain::canonical::{Group, Order, Transaction};
+use ml_connector_domain::document::Document;
+use ml_connector_domain::id::FusionId;
+use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::mapping::{BatchContext, Mapped, MapperIdentity, OrderOutcome, TransactionOutcome};
+use ml_connector_domain::reconcile::Observed;
+use ml_connector_domain::validate::{Module, PeriodStatus};
+use ml_connector_domain::{Date, Region, SellerId, Timestamp};
+
+/// One authorisation: a seller in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Account {
+    /// The seller.
+    pub seller: SellerId,
+    /// The region.
+    pub region: Region,
+}
+
+/// What is read from Amazon, each with a cursor of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Orders by last update.
+    Orders,
+    /// Finance transactions by posted date.
+    Transactions,
+    /// Financial event groups by start.
+    Groups,
+}
+
+impl Stream {
+    /// All streams, in the order in which they are polled.
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Transactions, Self::Groups];
+
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Transactions => "transactions",
+            Self::Groups => "groups",
+        }
+    }
+}
+
+/// A half-open span of time to be read, `from` inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// From, inclusive.
+    pub from: Timestamp,
+    /// To; must be at least two minutes old (Amazon refuses fresher bounds).
+    pub to: Timestamp,
+}
+
+/// One record of a page, in Amazon's own bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// Amazon's id of the order, transaction or group.
+    pub natural_id: String,
+    /// The record's JSON text exactly as it stood in the page.
+    pub json: String,
+}
+
+/// One page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its records; an empty page with a token is legal.
+    pub records: Vec<RawRecord>,
+    /// To be sent with the same window for the next page; absent on the last.
+    pub next: Option<String>,
+    /// The upper bound that Amazon applied, where it says so; becomes the next cursor.
+    pub applied_to: Option<Timestamp>,
+}
+
+/// Why a call to a remote brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// Throttled, unreachable or failing: the same call may work later.
+    #[error("{code}: {message} (to be tried again)")]
+    Transient {
+        /// Stable code.
+        code: &'static str,
+        /// What was seen; holds no secret.
+        message: String,
+        /// Not before this long, if the remote said so.
+        retry_after: Option<Duration>,
+    },
+    /// A page token that no longer works: start the window again.
+    #[error("{code}: {message} (the window is read again)")]
+    StaleToken {
+        /// Stable code.
+        code: &'static str,
+        /// What was seen.
+        message: String,
+    },
+    /// A person has to act: revoked authorisation, missing role, wrong secret, malformed request.
+    #[error("{code}: {message}")]
+    Refused {
+        /// Stable code.
+        code: &'static str,
+        /// What was seen and what to do.
+        message: String,
+    },
+}
+
+/// A payload that cannot be made into a canonical record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Unreadable {
+    /// Where, as a JSON path.
+    pub path: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// Amazon, as the poller and the normalizer see it.
+#[async_trait]
+pub trait AmazonSource: Send + Sync {
+    /// Reads one page of `stream` within `window`; `token` continues.
+    ///
+    /// # Errors
+    /// See [`SourceError`]. Throttling and brief failures have been waited out already.
+    async fn page(
+        &self,
+        account: &Account,
+        stream: Stream,
+        window: Window,
+        token: Option<&str>,
+    ) -> Result<Page, SourceError>;
+
+    /// Makes a canonical order of a raw one.
+    ///
+    /// # Errors
+    /// A payload that is not understood or whose amounts do not foot; it goes to the review queue.
+    fn order(&self, json: &str) -> Result<Order, Unreadable>;
+
+    /// Makes a canonical transaction of a raw one.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::order`].
+    fn transaction(&self, json: &str) -> Result<Transaction, Unreadable>;
+
+    /// Makes a canonical group of a raw one.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::order`].
+    fn group(&self, json: &str) -> Result<Group, Unreadable>;
+}
+
+/// What became of a document that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is in, under this number.
+    Accepted(FusionId),
+    /// A job works on it.
+    InProgress(String),
+    /// No, in Fusion's words.
+    Refused(String),
+    /// It surely did not reach Fusion's books; not before this long again.
+    NotSent {
+        /// Why.
+        reason: String,
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// Nobody knows: cut, timed out, or a 5xx.
+    Lost(String),
+}
+
+/// How a job stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Not ended; PAUSED is running, too.
+    Running,
+    /// Ended and all its descendants succeeded; the batch is to be looked up.
+    Done,
+    /// Ended with rows rejected, in Fusion's words.
+    Failed(String),
+}
+
+/// Fusion, as the poster and the reconciler see it.
+#[async_trait]
+pub trait Target: Send + Sync {
+    /// Sends a document, once. Never retries by itself.
+    async fn send(&self, setup: &LedgerSetup, document: &Document, attempt: u32) -> Answer;
+
+    /// Asks how a job stands.
+    ///
+    /// # Errors
+    /// The question failed: nothing learnt.
+    async fn job(&self, setup: &LedgerSetup, request: &str) -> Result<JobStatus, SourceError>;
+
+    /// Looks a document up under its key and sums what Fusion holds: an invoice's or credit memo's lines, the net
+    /// debit of a journal on the settlement account.
+    ///
+    /// # Errors
+    /// The look-up failed: nothing learnt.
+    async fn look_up(&self, setup: &LedgerSetup, document: &Document) -> Result<Observed, SourceError>;
+
+    /// Which of `combinations` exist and are enabled.
+    ///
+    /// # Errors
+    /// The question failed.
+    async fn known_accounts(
+        &self,
+        setup: &LedgerSetup,
+        combinations: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, SourceError>;
+
+    /// The status of the period that `date` falls into.
+    ///
+    /// # Errors
+    /// The question failed.
+    async fn period(&self, setup: &LedgerSetup, module: Module, date: Date) -> Result<PeriodStatus, SourceError>;
+}
+
+/// A batch that a mapper did not map. It is the mapper's fault unless `host` says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct MapperFault {
+    /// Stable code: `trap`, `fuel-exhausted`, `deadline`, `memory-limit`, `output-limit`, `bad-output`, `host`.
+    pub code: &'static str,
+    /// What happened; for a panic, its message and place.
+    pub message: String,
+    /// Fuel burnt until then.
+    pub fuel: u64,
+    /// What the mapper logged until then.
+    pub log: Vec<String>,
+}
+
+/// A mapper, loaded.
+#[async_trait]
+pub trait Mapper: Send + Sync {
+    /// Which one.
+    fn identity(&self) -> &MapperIdentity;
+
+    /// Maps a batch of orders.
+    ///
+    /// # Errors
+    /// The mapper trapped, exceeded a limit or answered with something that cannot be used.
+    async fn map_orders(
+        &self,
+        context: &BatchContext,
+        orders: &[Order],
+    ) -> Result<Mapped<OrderOutcome>, MapperFault>;
+
+    /// Maps a batch of transactions.
+    ///
+    /// # Errors
+    /// As [`Mapper::map_orders`].
+    async fn map_transactions(
+        &self,
+        context: &BatchContext,
+        transactions: &[Transaction],
+    ) -> Result<Mapped<TransactionOutcome>, MapperFault>;
+}

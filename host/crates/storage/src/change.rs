@@ -1,0 +1,222 @@
+//! Everything that can be written, as data.
+
+use ml_connector_domain::audit::AuditEvent;
+use ml_connector_domain::catalog::Catalog;
+use ml_connector_domain::document::Document;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::mapping::JournalLine;
+use ml_connector_domain::posting::State;
+use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
+
+use crate::read::Cursor;
+
+/// One change. A list of them is applied in one transaction.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Moves a stream's cursor.
+    Cursor {
+        /// Whose.
+        seller: SellerId,
+        /// Where.
+        region: Region,
+        /// Which stream.
+        stream: &'static str,
+        /// To here.
+        cursor: Cursor,
+    },
+    /// Keeps a payload in Amazon's own bytes; one that is known already is left alone.
+    Raw {
+        /// Whose.
+        seller: SellerId,
+        /// Where it came from.
+        region: Region,
+        /// Which stream it came from.
+        stream: &'static str,
+        /// Amazon's id.
+        natural_id: String,
+        /// The bytes.
+        body: String,
+        /// When it was first seen.
+        at: Timestamp,
+    },
+    /// Marks a payload as normalized (or as put into review).
+    RawDone {
+        /// Whose.
+        seller: SellerId,
+        /// Stream it came from.
+        stream: String,
+        /// Amazon's id.
+        natural_id: String,
+        /// The payload.
+        hash: ContentHash,
+    },
+    /// Adds a canonical version and makes it the newest; a content that is known already changes nothing.
+    Canonical {
+        /// Whose.
+        seller: SellerId,
+        /// `order`, `transaction` or `group`.
+        kind: &'static str,
+        /// Amazon's id.
+        natural_id: String,
+        /// Where.
+        region: Region,
+        /// The record as JSON.
+        record: String,
+        /// The payload it was made of.
+        raw: ContentHash,
+        /// How far it has come.
+        stage: &'static str,
+        /// The settlement, for transactions that have one.
+        group: Option<GroupId>,
+        /// The economic event: for a release the deferred transaction's id, else its own.
+        economic_id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Moves a record to another stage.
+    Stage {
+        /// Whose.
+        seller: SellerId,
+        /// `order`, `transaction` or `group`.
+        kind: &'static str,
+        /// Amazon's id.
+        natural_id: String,
+        /// The new stage.
+        stage: &'static str,
+        /// When.
+        at: Timestamp,
+    },
+    /// Records a call of a mapper.
+    Batch(BatchRecord),
+    /// Keeps a catalog that documents are made with.
+    Catalog {
+        /// Whose.
+        seller: SellerId,
+        /// Its hash.
+        hash: ContentHash,
+        /// Its rules.
+        catalog: Catalog,
+        /// When it was loaded.
+        at: Timestamp,
+    },
+    /// Keeps a transaction's journal lines until its settlement closes.
+    Booking {
+        /// Whose.
+        seller: SellerId,
+        /// The transaction.
+        transaction: String,
+        /// Its settlement.
+        group: GroupId,
+        /// Its total.
+        total: Money,
+        /// Its lines.
+        lines: Vec<JournalLine>,
+        /// The batch's input hash.
+        batch: ContentHash,
+    },
+    /// Plans a document: its body, what Amazon says it amounts to, the legs it recognises, and its posting.
+    Plan {
+        /// The document.
+        document: Box<Document>,
+        /// Amazon's figure, which reconciliation compares with.
+        expected: Money,
+        /// `(source, leg)` pairs that it recognises; refused if any is recognised already.
+        recognizes: Vec<(String, &'static str)>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Moves a posting.
+    Posting {
+        /// The document.
+        key: DocumentKey,
+        /// The new state.
+        state: State,
+        /// When.
+        at: Timestamp,
+    },
+    /// Keeps the result of comparing a document with Fusion.
+    Reconciled {
+        /// The document.
+        key: DocumentKey,
+        /// `None` where it ties out, else the finding's code and message.
+        finding: Option<(String, String)>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Puts something into the review queue; an open item with the same reason is left as it is.
+    Review(ReviewDraft),
+    /// Closes the open review items about something.
+    Resolve {
+        /// Whose.
+        seller: SellerId,
+        /// `order`, `transaction`, `group`, `refund` or `document`.
+        kind: &'static str,
+        /// About what.
+        subject: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Keeps a sealed credential in place of an older version.
+    Credential {
+        /// Whose; the application's and Fusion's have a pseudo-seller.
+        seller: String,
+        /// Which, e.g. `amazon-refresh-token/eu`.
+        kind: String,
+        /// One more than the last.
+        version: u32,
+        /// Sealed by the vault.
+        sealed: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Says what happened.
+    Audit(AuditEvent),
+}
+
+/// A call of a mapper.
+#[derive(Debug, Clone)]
+pub struct BatchRecord {
+    /// Hash of all that went in: the batch's name.
+    pub input: ContentHash,
+    /// Whose.
+    pub seller: SellerId,
+    /// `orders` or `transactions`.
+    pub kind: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// Digest of the mapper.
+    pub mapper: ContentHash,
+    /// The contract it was built against.
+    pub contract: String,
+    /// Hash of the catalog.
+    pub catalog: ContentHash,
+    /// How many records went in.
+    pub records: usize,
+    /// Fuel burnt.
+    pub fuel: u64,
+    /// Code and message, if it failed.
+    pub fault: Option<String>,
+    /// What it logged.
+    pub log: Vec<String>,
+}
+
+/// Something a person has to look at.
+#[derive(Debug, Clone)]
+pub struct ReviewDraft {
+    /// Whose.
+    pub seller: SellerId,
+    /// `order`, `transaction`, `group`, `refund` or `document`.
+    pub kind: &'static str,
+    /// The order id, transaction id, settlement id or document key.
+    pub subject: String,
+    /// The reason's code.
+    pub code: String,
+    /// What the reason is about.
+    pub about: String,
+    /// The reason in words.
+    pub message: String,
+    /// The money at stake, where it is known.
+    pub at_stake: Option<Money>,
+    /// When.
+    pub at: Timestamp,
+}

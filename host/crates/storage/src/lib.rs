@@ -1,0 +1,69 @@
+//! The store: what is durable, and the one way to change it.
+//!
+//! Stages read through [`Store`] and write by handing it a list of [`Change`]s, which it applies in one
+//! transaction: all of them or none. A stage therefore decides first, as plain data, and its audit events travel
+//! with what they describe.
+//!
+//! # To add something durable
+//!
+//! 1. Add a migration in `migrations/sqlite` (forward only; the next number).
+//! 2. Add a [`Change`] for writing it, with the meaning of each field, and apply it in `sqlite::apply`.
+//! 3. Add a reading method to [`Store`] and implement it in `sqlite::read`.
+//! 4. Add a test to the suite in `sqlite::tests`.
+//!
+//! **Architecture invariant:** sqlx is used in this crate only. **Architecture invariant:** no row of
+//! `audit_event` is ever changed or removed (the database itself refuses).
+
+mod change;
+mod read;
+mod sqlite;
+
+pub use change::{BatchRecord, Change, ReviewDraft};
+pub use read::{
+    AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous, RawPayload,
+    ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,
+};
+pub use sqlite::SqliteStore;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be opened or brought up to date.
+    #[error("STO-OPEN: cannot open the database {path}: check that the folder exists and is writable")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database was made by a newer version, or a migration failed.
+    #[error("STO-MIGRATE: the database does not fit this version of ml-connector")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A statement failed.
+    #[error("STO-QUERY: {what} failed")]
+    Query {
+        /// What was being done.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Something is already recognised, planned or posted: a second time was refused by a unique key.
+    #[error("STO-TWICE: {what}: it exists already")]
+    Twice {
+        /// What was refused.
+        what: &'static str,
+    },
+    /// A stored value cannot be read back.
+    #[error("STO-CORRUPT: {what} cannot be read back: {message}")]
+    Corrupt {
+        /// Which value.
+        what: &'static str,
+        /// Why.
+        message: String,
+    },
+}
+
+/// What the store answers.
+pub type Result<T> = std::result::Result<T, StoreError>;

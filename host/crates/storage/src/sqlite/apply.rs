@@ -1,0 +1,382 @@
+//! Writes [`Change`]s.
+
+use ml_connector_domain::document::Document;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::posting::State;
+use ml_connector_domain::{DocumentKey, Money, Timestamp};
+use sqlx::{Sqlite, Transaction, query};
+
+use super::rows::{millis, to_json};
+use super::{SqliteStore, failed};
+use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
+
+type Tx = Transaction<'static, Sqlite>;
+
+impl SqliteStore {
+    pub(super) async fn apply_all(&self, changes: Vec<Change>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        // IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way as busy.
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
+        for change in changes {
+            apply(&mut tx, change).await?;
+        }
+        tx.commit().await.map_err(failed("committing a transaction"))
+    }
+}
+
+async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
+    match change {
+        Change::Cursor { .. } => cursor(tx, change).await,
+        Change::Raw { .. } | Change::RawDone { .. } => raw(tx, change).await,
+        Change::Canonical { .. } => canonical(tx, change).await,
+        Change::Stage { .. } => stage(tx, change).await,
+        Change::Batch(batch) => mapper_batch(tx, batch).await,
+        Change::Catalog { .. } => catalog(tx, change).await,
+        Change::Booking { .. } => booking(tx, change).await,
+        Change::Plan { document, expected, recognizes, at } => plan(tx, &document, expected, &recognizes, at).await,
+        Change::Posting { key, state, at } => posting(tx, &key, &state, at).await,
+        Change::Reconciled { key, finding, at } => reconciled(tx, &key, finding, at).await,
+        Change::Review(draft) => review(tx, draft).await,
+        Change::Resolve { .. } => resolve(tx, change).await,
+        Change::Credential { .. } => credential(tx, change).await,
+        Change::Audit(event) => audit(tx, event).await,
+    }
+}
+
+async fn cursor(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Cursor { seller, region, stream, cursor } = change else { return Ok(()) };
+    query(
+        "INSERT OR REPLACE INTO cursor (seller, region, stream, position, window_from, window_to, token, polled_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(seller.as_str())
+    .bind(region.as_str())
+    .bind(stream)
+    .bind(millis(cursor.position))
+    .bind(cursor.window.map(|(from, _)| millis(from)))
+    .bind(cursor.window.map(|(_, to)| millis(to)))
+    .bind(cursor.token)
+    .bind(millis(cursor.polled_at))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("moving a cursor"))?;
+    Ok(())
+}
+
+async fn raw(tx: &mut Tx, change: Change) -> Result<()> {
+    match change {
+        Change::Raw { seller, region, stream, natural_id, body, at } => {
+            // A content that returns after another one stood in between is normalized again; a stream's name is
+            // its records' kind in the plural.
+            query(
+                "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, seen_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT DO UPDATE SET normalized = 0, seen_at = excluded.seen_at
+                 WHERE raw_payload.normalized = 1 AND raw_payload.hash <> (
+                    SELECT c.raw_hash FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+                    WHERE w.seller = ?1 AND w.kind = rtrim(?4, 's') AND w.natural_id = ?5)",
+            )
+            .bind(seller.as_str())
+            .bind(ContentHash::of(body.as_bytes()).as_str())
+            .bind(region.as_str())
+            .bind(stream)
+            .bind(natural_id)
+            .bind(body)
+            .bind(millis(at))
+            .execute(&mut **tx)
+            .await
+        }
+        Change::RawDone { seller, stream, natural_id, hash } => {
+            query(
+                "UPDATE raw_payload SET normalized = 1
+                 WHERE seller = ? AND stream = ? AND natural_id = ? AND hash = ?",
+            )
+            .bind(seller.as_str())
+            .bind(stream)
+            .bind(natural_id)
+            .bind(hash.as_str())
+            .execute(&mut **tx)
+            .await
+        }
+        _ => return Ok(()),
+    }
+    .map_err(failed("keeping a payload"))?;
+    Ok(())
+}
+
+async fn canonical(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Canonical { seller, kind, natural_id, region, record, raw, stage, group, economic_id, at } = change
+    else {
+        return Ok(());
+    };
+    let hash = ContentHash::of(record.as_bytes());
+    let added = query(
+        "INSERT INTO canonical (seller, kind, natural_id, version, content_hash, raw_hash, record, made_at)
+         SELECT ?1, ?2, ?3, coalesce((SELECT version FROM work WHERE seller = ?1 AND kind = ?2 AND natural_id = ?3), 0) + 1,
+                ?4, ?5, ?6, ?7
+         WHERE NOT EXISTS (
+            SELECT 1 FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+            WHERE w.seller = ?1 AND w.kind = ?2 AND w.natural_id = ?3 AND c.content_hash = ?4)",
+    )
+    .bind(seller.as_str())
+    .bind(kind)
+    .bind(&natural_id)
+    .bind(hash.as_str())
+    .bind(raw.as_str())
+    .bind(record)
+    .bind(millis(at))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("adding a canonical version"))?;
+    if added.rows_affected() == 0 {
+        return Ok(());
+    }
+    query(
+        "INSERT INTO work (seller, kind, natural_id, region, version, stage, group_id, economic_id, changed_at)
+         VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET version = work.version + 1, stage = excluded.stage, group_id = excluded.group_id,
+            economic_id = excluded.economic_id, changed_at = excluded.changed_at",
+    )
+    .bind(seller.as_str())
+    .bind(kind)
+    .bind(natural_id)
+    .bind(region.as_str())
+    .bind(stage)
+    .bind(group.as_ref().map(|group| group.as_str().to_owned()))
+    .bind(economic_id)
+    .bind(millis(at))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("moving a record to its newest version"))?;
+    Ok(())
+}
+
+async fn stage(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Stage { seller, kind, natural_id, stage, at } = change else { return Ok(()) };
+    query("UPDATE work SET stage = ?, changed_at = ? WHERE seller = ? AND kind = ? AND natural_id = ?")
+        .bind(stage)
+        .bind(millis(at))
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(natural_id)
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("moving a record to a stage"))?;
+    Ok(())
+}
+
+async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
+    query(
+        "INSERT OR REPLACE INTO mapper_batch
+            (input, seller, kind, at, mapper, contract, catalog, records, fuel, fault, log)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(batch.input.as_str())
+    .bind(batch.seller.as_str())
+    .bind(batch.kind)
+    .bind(millis(batch.at))
+    .bind(batch.mapper.as_str())
+    .bind(batch.contract)
+    .bind(batch.catalog.as_str())
+    .bind(i64::try_from(batch.records).unwrap_or(i64::MAX))
+    .bind(i64::try_from(batch.fuel).unwrap_or(i64::MAX))
+    .bind(batch.fault)
+    .bind(to_json("a batch's log", &batch.log)?)
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("recording a batch"))?;
+    Ok(())
+}
+
+async fn catalog(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Catalog { seller, hash, catalog, at } = change else { return Ok(()) };
+    query("INSERT OR IGNORE INTO catalog_version (hash, seller, body, loaded_at) VALUES (?, ?, ?, ?)")
+        .bind(hash.as_str())
+        .bind(seller.as_str())
+        .bind(to_json("a catalog", &catalog)?)
+        .bind(millis(at))
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("keeping a catalog"))?;
+    Ok(())
+}
+
+async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Booking { seller, transaction, group, total, lines, batch } = change else { return Ok(()) };
+    query(
+        "INSERT OR REPLACE INTO booking (seller, transaction_id, group_id, total_minor, currency, lines, batch)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(seller.as_str())
+    .bind(transaction)
+    .bind(group.as_str())
+    .bind(total.minor)
+    .bind(total.currency.code())
+    .bind(to_json("journal lines", &lines)?)
+    .bind(batch.as_str())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("booking a transaction"))?;
+    Ok(())
+}
+
+async fn plan(
+    tx: &mut Tx,
+    document: &Document,
+    expected: Money,
+    recognizes: &[(String, &'static str)],
+    at: Timestamp,
+) -> Result<()> {
+    let body = to_json("a document", document)?;
+    query(
+        "INSERT INTO document
+            (key, seller, kind, subject, revision, currency, expected_minor, body, body_hash, planned_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(document.key.as_str())
+    .bind(document.seller.as_str())
+    .bind(document.kind().as_str())
+    .bind(document.subject())
+    .bind(i64::from(document.revision))
+    .bind(document.currency.code())
+    .bind(expected.minor)
+    .bind(&body)
+    .bind(ContentHash::of(body.as_bytes()).as_str())
+    .bind(millis(at))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("planning a document"))?;
+    for (source, leg) in recognizes {
+        query("INSERT INTO recognition (seller, source, leg, document) VALUES (?, ?, ?, ?)")
+            .bind(document.seller.as_str())
+            .bind(source)
+            .bind(*leg)
+            .bind(document.key.as_str())
+            .execute(&mut **tx)
+            .await
+            .map_err(failed("recognising a leg"))?;
+    }
+    let state = State::new(at);
+    query("INSERT INTO posting (document, seller, state, detail, next_due, changed_at) VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(document.key.as_str())
+        .bind(document.seller.as_str())
+        .bind(state.name())
+        .bind(to_json("a posting's state", &state)?)
+        .bind(state.next_due().map(millis))
+        .bind(millis(at))
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("planning a posting"))?;
+    Ok(())
+}
+
+async fn posting(tx: &mut Tx, key: &DocumentKey, state: &State, at: Timestamp) -> Result<()> {
+    let fusion_id = match state {
+        State::Confirmed { fusion_id } => Some(fusion_id.as_str().to_owned()),
+        _ => None,
+    };
+    let moved = query(
+        "UPDATE posting SET state = ?, detail = ?, next_due = ?, fusion_id = ?, changed_at = ? WHERE document = ?",
+    )
+    .bind(state.name())
+    .bind(to_json("a posting's state", state)?)
+    .bind(state.next_due().map(millis))
+    .bind(fusion_id)
+    .bind(millis(at))
+    .bind(key.as_str())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("moving a posting"))?;
+    if moved.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt { what: "a posting", message: format!("there is none for {key}") })
+    }
+}
+
+async fn reconciled(
+    tx: &mut Tx,
+    key: &DocumentKey,
+    finding: Option<(String, String)>,
+    at: Timestamp,
+) -> Result<()> {
+    let (code, message) = finding.unzip();
+    query(
+        "INSERT OR REPLACE INTO reconciliation (document, seller, checked_at, code, message)
+         SELECT key, seller, ?, ?, ? FROM document WHERE key = ?",
+    )
+    .bind(millis(at))
+    .bind(code)
+    .bind(message)
+    .bind(key.as_str())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("keeping a comparison"))?;
+    Ok(())
+}
+
+async fn review(tx: &mut Tx, draft: ReviewDraft) -> Result<()> {
+    query(
+        "INSERT INTO review_item (seller, kind, subject, code, about, message, minor, currency, opened_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(draft.seller.as_str())
+    .bind(draft.kind)
+    .bind(draft.subject)
+    .bind(draft.code)
+    .bind(draft.about)
+    .bind(draft.message)
+    .bind(draft.at_stake.map(|money| money.minor))
+    .bind(draft.at_stake.map(|money| money.currency.code().to_owned()))
+    .bind(millis(draft.at))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("opening a review item"))?;
+    Ok(())
+}
+
+async fn resolve(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Resolve { seller, kind, subject, at } = change else { return Ok(()) };
+    query(
+        "UPDATE review_item SET resolved_at = ?
+         WHERE seller = ? AND kind = ? AND subject = ? AND resolved_at IS NULL",
+    )
+    .bind(millis(at))
+    .bind(seller.as_str())
+    .bind(kind)
+    .bind(subject)
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("resolving review items"))?;
+    Ok(())
+}
+
+async fn credential(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Credential { seller, kind, version, sealed, at } = change else { return Ok(()) };
+    query("INSERT OR REPLACE INTO credential (seller, kind, version, sealed, set_at) VALUES (?, ?, ?, ?, ?)")
+        .bind(seller)
+        .bind(kind)
+        .bind(i64::from(version))
+        .bind(sealed)
+        .bind(millis(at))
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("keeping a credential"))?;
+    Ok(())
+}
+
+async fn audit(tx: &mut Tx, event: ml_connector_domain::audit::AuditEvent) -> Result<()> {
+    query("INSERT INTO audit_event (at, seller, subject, action, detail) VALUES (?, ?, ?, ?, ?)")
+        .bind(millis(event.at))
+        .bind(event.seller.as_str())
+        .bind(event.subject)
+        .bind(event.action.as_str())
+        .bind(event.detail)
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("writing an audit event"))?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The SQLite store: one file, write-ahead log, every commit on disk before it is believed.
+
+mod apply;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::{Result, StoreError};
+
+/// How long a writer waits for another before it gives up. SQLite has one writer at a time; the longest
+/// transaction of ours writes one page of Amazon's records.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections: readers do not wait for the writer in WAL mode.
+const CONNECTIONS_MAX: u32 = 4;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// A store in one SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it does not exist, and brings it up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or was made by a newer version.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL, not NORMAL: a document's key must have reached the disk before its first byte is sent.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(256);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .connect_with(options)
+            .await
+            .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
+        MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        Ok(Self { pool })
+    }
+
+    /// Waits for running statements and closes the file.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Names a failed statement, and tells a refused second time from other failures.
+fn failed(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| match &source {
+        sqlx::Error::Database(error) if error.is_unique_violation() => StoreError::Twice { what },
+        _ => StoreError::Query { what, source },
+    }
+}

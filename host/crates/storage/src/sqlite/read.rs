@@ -1,0 +1,451 @@
+//! Reads.
+
+use async_trait::async_trait;
+use ml_connector_domain::document::Kind;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::query;
+
+use super::rows::{count, document, from_json, get, millis, money, optional_money, timestamp};
+use super::{SqliteStore, failed};
+use crate::{
+    AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
+    RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store, StoreError,
+};
+
+/// A document with its posting; what follows is a condition of ours, never text from outside.
+macro_rules! documents_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT d.body, d.body_hash, d.expected_minor, p.detail \
+             FROM document d JOIN posting p ON p.document = d.key ",
+            $condition
+        )
+    };
+}
+
+fn region(text: &str) -> Result<Region> {
+    text.parse().map_err(|error: ml_connector_domain::region::UnknownRegion| StoreError::Corrupt {
+        what: "a region",
+        message: error.to_string(),
+    })
+}
+
+fn cursor_row(row: &SqliteRow) -> Result<Cursor> {
+    let from: Option<i64> = get(row, "window_from")?;
+    let to: Option<i64> = get(row, "window_to")?;
+    let window = match (from, to) {
+        (Some(from), Some(to)) => Some((timestamp(from)?, timestamp(to)?)),
+        _ => None,
+    };
+    Ok(Cursor {
+        position: timestamp(get(row, "position")?)?,
+        window,
+        token: get(row, "token")?,
+        polled_at: timestamp(get(row, "polled_at")?)?,
+    })
+}
+
+fn raw_row(row: &SqliteRow) -> Result<RawPayload> {
+    Ok(RawPayload {
+        stream: get(row, "stream")?,
+        natural_id: get(row, "natural_id")?,
+        hash: ContentHash::from_stored(get::<String>(row, "hash")?),
+        region: region(&get::<String>(row, "region")?)?,
+        body: get(row, "body")?,
+    })
+}
+
+fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
+    Ok(BookedTransaction {
+        transaction: get(row, "transaction_id")?,
+        economic_id: get(row, "economic_id")?,
+        total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
+        lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
+        batch: ContentHash::from_stored(get::<String>(row, "batch")?),
+        mapper: ContentHash::from_stored(get::<String>(row, "mapper")?),
+        catalog: ContentHash::from_stored(get::<String>(row, "catalog")?),
+    })
+}
+
+fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
+    Ok(ReviewRow {
+        id: get(row, "id")?,
+        seller: SellerId::new(get::<String>(row, "seller")?),
+        kind: get(row, "kind")?,
+        subject: get(row, "subject")?,
+        code: get(row, "code")?,
+        about: get(row, "about")?,
+        message: get(row, "message")?,
+        at_stake: optional_money(row)?,
+        opened_at: timestamp(get(row, "opened_at")?)?,
+    })
+}
+
+fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
+    Ok(AuditRow {
+        id: get(row, "id")?,
+        at: timestamp(get(row, "at")?)?,
+        subject: get(row, "subject")?,
+        action: get(row, "action")?,
+        detail: get(row, "detail")?,
+    })
+}
+
+fn stage_row(row: &SqliteRow) -> Result<StageCount> {
+    Ok(StageCount { kind: get(row, "kind")?, stage: get(row, "stage")?, count: count(row, "n")? })
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn apply(&self, changes: Vec<Change>) -> Result<()> {
+        self.apply_all(changes).await
+    }
+
+    async fn cursor(&self, seller: &SellerId, region: Region, stream: &str) -> Result<Option<Cursor>> {
+        let row = query("SELECT * FROM cursor WHERE seller = ? AND region = ? AND stream = ?")
+            .bind(seller.as_str())
+            .bind(region.as_str())
+            .bind(stream)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("reading a cursor"))?;
+        row.as_ref().map(cursor_row).transpose()
+    }
+
+    async fn pending_raw(&self, seller: &SellerId, limit: u32) -> Result<Vec<RawPayload>> {
+        let rows = query(
+            "SELECT stream, natural_id, hash, region, body FROM raw_payload
+             WHERE seller = ? AND normalized = 0 ORDER BY stream, seen_at LIMIT ?",
+        )
+        .bind(seller.as_str())
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading payloads"))?;
+        rows.iter().map(raw_row).collect()
+    }
+
+    async fn newest(&self, seller: &SellerId, kind: &str, natural_id: &str) -> Result<Option<Previous>> {
+        let row = query(
+            "SELECT w.stage, c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+             WHERE w.seller = ? AND w.kind = ? AND w.natural_id = ?",
+        )
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(natural_id)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("reading a record"))?;
+        row.map(|row| Ok(Previous { stage: get(&row, "stage")?, record: get(&row, "record")? })).transpose()
+    }
+
+    async fn has_twin(&self, seller: &SellerId, kind: &str, economic_id: &str, natural_id: &str) -> Result<bool> {
+        let row = query(
+            "SELECT 1 AS one FROM work INDEXED BY work_by_economic
+             WHERE seller = ? AND kind = ? AND economic_id = ? AND natural_id <> ? LIMIT 1",
+        )
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(economic_id)
+        .bind(natural_id)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("looking for a twin"))?;
+        Ok(row.is_some())
+    }
+
+    async fn at_stage(&self, seller: &SellerId, kind: &str, stage: &str, limit: u32) -> Result<Vec<String>> {
+        let rows = query(
+            "SELECT c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+             WHERE w.seller = ? AND w.kind = ? AND w.stage = ? ORDER BY w.natural_id LIMIT ?",
+        )
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(stage)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading records at a stage"))?;
+        rows.iter().map(|row| get(row, "record")).collect()
+    }
+
+    async fn group_stages(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<StageCount>> {
+        let rows = query(
+            "SELECT kind, stage, count(*) AS n FROM work
+             WHERE seller = ? AND group_id = ? AND kind = 'transaction' GROUP BY kind, stage",
+        )
+        .bind(seller.as_str())
+        .bind(group.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("counting a settlement's transactions"))?;
+        rows.iter().map(stage_row).collect()
+    }
+
+    async fn bookings(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<BookedTransaction>> {
+        let rows = query(
+            "SELECT b.*, w.economic_id, m.mapper, m.catalog FROM booking b
+             JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
+             JOIN mapper_batch m ON m.input = b.batch
+             WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'booked' ORDER BY b.transaction_id",
+        )
+        .bind(seller.as_str())
+        .bind(group.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading bookings"))?;
+        rows.iter().map(booking_row).collect()
+    }
+
+    async fn recognized_by(&self, seller: &SellerId, source: &str, leg: &str) -> Result<Option<DocumentKey>> {
+        let row = query("SELECT document FROM recognition WHERE seller = ? AND source = ? AND leg = ?")
+            .bind(seller.as_str())
+            .bind(source)
+            .bind(leg)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("reading a recognition"))?;
+        row.map(|row| Ok(DocumentKey::from_stored(get::<String>(&row, "document")?))).transpose()
+    }
+
+    async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRow>> {
+        let row = query(documents_where!("WHERE d.key = ?"))
+            .bind(key.as_str())
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("reading a document"))?;
+        row.as_ref().map(document).transpose()
+    }
+
+    async fn due_postings(&self, seller: &SellerId, now: Timestamp, limit: u32) -> Result<Vec<DocumentRow>> {
+        let rows = query(documents_where!("WHERE p.seller = ? AND p.next_due <= ? ORDER BY p.next_due, d.key LIMIT ?"))
+            .bind(seller.as_str())
+            .bind(millis(now))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading due postings"))?;
+        rows.iter().map(document).collect()
+    }
+
+    async fn next_posting_due(&self, seller: &SellerId) -> Result<Option<Timestamp>> {
+        let row = query("SELECT min(next_due) AS due FROM posting WHERE seller = ? AND next_due IS NOT NULL")
+            .bind(seller.as_str())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed("reading when a posting is due"))?;
+        get::<Option<i64>>(&row, "due")?.map(timestamp).transpose()
+    }
+
+    async fn postings_in(&self, seller: &SellerId, state: &str, limit: u32) -> Result<Vec<DocumentRow>> {
+        let rows = query(documents_where!("WHERE p.seller = ? AND p.state = ? ORDER BY d.key LIMIT ?"))
+            .bind(seller.as_str())
+            .bind(state)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading postings"))?;
+        rows.iter().map(document).collect()
+    }
+
+    async fn unreconciled(&self, seller: &SellerId, before: Timestamp, limit: u32) -> Result<Vec<DocumentRow>> {
+        let rows = query(documents_where!(
+            "LEFT JOIN reconciliation r ON r.document = d.key
+             WHERE p.seller = ? AND p.state = 'confirmed' AND coalesce(r.checked_at, 0) < ?
+             ORDER BY r.checked_at, d.key LIMIT ?"
+        ))
+        .bind(seller.as_str())
+        .bind(millis(before))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading documents to be compared"))?;
+        rows.iter().map(document).collect()
+    }
+
+    async fn credential(&self, seller: &str, kind: &str) -> Result<Option<SealedCredential>> {
+        let row = query("SELECT version, sealed FROM credential WHERE seller = ? AND kind = ?")
+            .bind(seller)
+            .bind(kind)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("reading a credential"))?;
+        row.map(|row| Ok(SealedCredential { version: get(&row, "version")?, sealed: get(&row, "sealed")? })).transpose()
+    }
+
+    async fn open_reviews(&self, limit: u32) -> Result<Vec<ReviewRow>> {
+        let rows = query("SELECT * FROM review_item WHERE resolved_at IS NULL ORDER BY opened_at, id LIMIT ?")
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading the review queue"))?;
+        rows.iter().map(review_row).collect()
+    }
+
+    async fn review_totals(&self) -> Result<Vec<ReviewTotals>> {
+        let rows = query(
+            "SELECT kind, code, about, currency, sum(minor) AS minor, count(DISTINCT subject) AS n,
+                    min(opened_at) AS oldest
+             FROM review_item WHERE resolved_at IS NULL GROUP BY kind, code, about, currency
+             ORDER BY kind, code, about, currency",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("summing the review queue"))?;
+        let totals = |row: &SqliteRow| {
+            Ok(ReviewTotals {
+                kind: get(row, "kind")?,
+                code: get(row, "code")?,
+                about: get(row, "about")?,
+                subjects: count(row, "n")?,
+                at_stake: optional_money(row)?,
+                oldest: timestamp(get(row, "oldest")?)?,
+            })
+        };
+        rows.iter().map(totals).collect()
+    }
+
+    async fn findings(&self, limit: u32) -> Result<Vec<CheckedDocument>> {
+        let rows = query(
+            "SELECT d.key, d.kind, d.subject, r.code, r.message
+             FROM reconciliation r JOIN document d ON d.key = r.document
+             WHERE r.code IS NOT NULL ORDER BY d.kind, d.subject LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading findings"))?;
+        let checked = |row: &SqliteRow| {
+            let code: Option<String> = get(row, "code")?;
+            let message: Option<String> = get(row, "message")?;
+            Ok(CheckedDocument {
+                key: DocumentKey::from_stored(get::<String>(row, "key")?),
+                kind: get(row, "kind")?,
+                subject: get(row, "subject")?,
+                finding: code.map(|code| (code, message.unwrap_or_default())),
+            })
+        };
+        rows.iter().map(checked).collect()
+    }
+
+    async fn story(&self, subjects: &[String]) -> Result<Vec<AuditRow>> {
+        let mut story = Vec::new();
+        for subject in subjects {
+            let rows = query("SELECT * FROM audit_event WHERE subject = ? ORDER BY id")
+                .bind(subject)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("reading audit events"))?;
+            story.extend(rows.iter().map(audit_row).collect::<Result<Vec<_>>>()?);
+        }
+        story.sort_by_key(|event| event.id);
+        story.dedup_by_key(|event| event.id);
+        Ok(story)
+    }
+
+    async fn documents_about(&self, text: &str) -> Result<Vec<DocumentRow>> {
+        let rows = query(documents_where!(
+            "WHERE d.subject = ?1 OR d.key = ?1 OR p.fusion_id = ?1
+                OR d.key IN (SELECT document FROM recognition WHERE source = ?1)
+                OR json_extract(d.body, '$.body.order') = ?1
+             ORDER BY d.planned_at, d.key LIMIT 100"
+        ))
+        .bind(text)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("looking for documents"))?;
+        rows.iter().map(document).collect()
+    }
+
+    async fn sources_about(&self, natural_id: &str) -> Result<Vec<(String, String, String)>> {
+        let rows = query(
+            "SELECT w.kind, c.record, r.body FROM work w
+             JOIN canonical c USING (seller, kind, natural_id, version)
+             JOIN raw_payload r ON r.seller = w.seller AND r.stream = w.kind || 's'
+                AND r.natural_id = w.natural_id AND r.hash = c.raw_hash
+             WHERE w.natural_id = ?",
+        )
+        .bind(natural_id)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("looking for sources"))?;
+        rows.iter().map(|row| Ok((get(row, "kind")?, get(row, "body")?, get(row, "record")?))).collect()
+    }
+
+    async fn example_order(&self) -> Result<Option<String>> {
+        let row = query(
+            "SELECT i.subject FROM document i JOIN posting p ON p.document = i.key AND p.state = 'confirmed'
+             WHERE i.kind = 'invoice'
+             ORDER BY EXISTS (SELECT 1 FROM document c WHERE c.kind = 'credit_memo' AND c.seller = i.seller
+                AND json_extract(c.body, '$.body.order') = i.subject) DESC, i.subject LIMIT 1",
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("looking for an example"))?;
+        row.map(|row| get(&row, "subject")).transpose()
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        let stages = query("SELECT kind, stage, count(*) AS n FROM work GROUP BY kind, stage")
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("counting records"))?;
+        let postings = query(
+            "SELECT d.kind, p.state, count(*) AS n FROM document d JOIN posting p ON p.document = d.key
+             GROUP BY d.kind, p.state",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("counting postings"))?;
+        let row = query(
+            "SELECT (SELECT count(*) FROM reconciliation) AS checks,
+                    (SELECT count(*) FROM reconciliation WHERE code IS NOT NULL) AS differences,
+                    (SELECT count(*) FROM audit_event) AS events,
+                    (SELECT count(*) FROM raw_payload) AS payloads,
+                    (SELECT count(*) FROM mapper_batch) AS batches,
+                    (SELECT count(*) FROM mapper_batch WHERE fault IS NOT NULL) AS faults,
+                    (SELECT coalesce(sum(records), 0) FROM mapper_batch) AS records,
+                    (SELECT coalesce(sum(fuel), 0) FROM mapper_batch) AS fuel",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .map_err(failed("counting"))?;
+        let posting = |row: &SqliteRow| Ok((get(row, "kind")?, get(row, "state")?, count(row, "n")?));
+        Ok(Counts {
+            stages: stages.iter().map(stage_row).collect::<Result<_>>()?,
+            postings: postings.iter().map(posting).collect::<Result<_>>()?,
+            checks: count(&row, "checks")?,
+            differences: count(&row, "differences")?,
+            audit_events: count(&row, "events")?,
+            raw_payloads: count(&row, "payloads")?,
+            mapper: MapperTotals {
+                batches: count(&row, "batches")?,
+                faults: count(&row, "faults")?,
+                records: count(&row, "records")?,
+                fuel: count(&row, "fuel")?,
+            },
+        })
+    }
+
+    async fn document_totals(&self) -> Result<Vec<(Kind, Money, u64)>> {
+        let mut totals = Vec::new();
+        for kind in [Kind::Invoice, Kind::CreditMemo, Kind::Journal] {
+            let rows = query(
+                "SELECT d.currency, sum(d.expected_minor) AS minor, count(*) AS n
+                 FROM document d JOIN posting p ON p.document = d.key AND p.state = 'confirmed'
+                 WHERE d.kind = ? GROUP BY d.currency ORDER BY d.currency",
+            )
+            .bind(kind.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("summing documents"))?;
+            for row in &rows {
+                let total = money(get(row, "minor")?, &get::<String>(row, "currency")?)?;
+                totals.push((kind, total, count(row, "n")?));
+            }
+        }
+        Ok(totals)
+    }
+}

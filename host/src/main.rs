@@ -1,0 +1,3 @@
+//! Keeps Oracle Fusion Cloud ERP in step with Amazon Seller Central.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests of the clients, the pipeline and the daemon against the simulator.

@@ -1,0 +1,1 @@
+//! Both remotes, simulated: Amazon's Selling Partner API and Oracle Fusion.

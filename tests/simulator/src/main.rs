@@ -1,0 +1,3 @@
+//! Both remotes, simulated: Amazon's Selling Partner API and Oracle Fusion.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! cargo xtask: toolchain, plugins, demo, test.
+
+fn main() {}
