@@ -1,3 +1,46 @@
-//! cargo xtask: toolchain, plugins, demo, test.
+//! `cargo xtask`: everything a person does with this repository.
 
-fn main() {}
+mod plugins;
+mod process;
+mod test;
+mod toolchain;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows ml-connector")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test: builds the plugins and the binaries that tests start, then the whole workspace's tests
+    Test {
+        /// Passed on to the test runner, e.g. a part of a test's name
+        arguments: Vec<String>,
+    },
+    /// What CI runs: formatting, clippy with warnings denied, every test
+    Ci,
+    /// Build plugins to components (all, or the named ones)
+    Plugins {
+        /// Folder names below plugins/
+        names: Vec<String>,
+    },
+    /// Make sure that plugins can be built, and say how
+    Toolchain,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Task::Test { arguments } => test::test(&arguments),
+        Task::Ci => test::ci(),
+        Task::Plugins { names } => plugins::command(&names),
+        Task::Toolchain => {
+            println!("{}", toolchain::ensure()?.found);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Transactions: every leg against the settlement account, and a credit memo for a refund.
+
+use ml_connector_sdk::{
+    BatchContext, Booking, CreditMemoOutcome, DocumentLine, Leg, Reason, Transaction, TransactionOutcome,
+};
+
+use crate::accounts::{self, LegKind, Sold};
+use crate::orders::{split, words};
+use crate::tax;
+
+/// Transaction types that are understood (Finances API 2024-06-19: an open set).
+const KINDS: [&str; 8] = [
+    "Shipment",
+    "Refund",
+    "ServiceFee",
+    "ProductAdsPayment",
+    "Adjustment",
+    "FBAInventoryReimbursement",
+    "Retrocharge",
+    "MiscellaneousLedgerAdjustment",
+];
+
+pub(crate) fn map(context: &BatchContext, transaction: &Transaction) -> TransactionOutcome {
+    if !KINDS.contains(&transaction.kind.as_str()) {
+        let message = format!("the standard mapper does not know transactions of type `{}`", transaction.kind);
+        return TransactionOutcome::Review(vec![Reason::new("unknown-transaction-type", &transaction.kind, message)]);
+    }
+    let outcome = Booking::settling(context, transaction, |leg| {
+        Ok(match accounts::leg(&leg.path)? {
+            LegKind::Buyer(_) => ("clearing", "Buyers' payments and refunds"),
+            LegKind::Other(purpose, label) => (purpose, label),
+        })
+    });
+    match outcome {
+        TransactionOutcome::Booking(mut booking) if transaction.kind == "Refund" => {
+            booking.credit_memo = credit_memo(context, transaction);
+            TransactionOutcome::Booking(booking)
+        }
+        other => other,
+    }
+}
+
+/// What the buyer got back, in the accounts of the sale; `None` for a refund of fees only.
+fn credit_memo(context: &BatchContext, transaction: &Transaction) -> Option<CreditMemoOutcome> {
+    let buyer_legs: Vec<(&Leg, Sold)> = transaction
+        .legs
+        .iter()
+        .filter(|leg| !leg.amount.is_zero())
+        .filter_map(|leg| match accounts::leg(&leg.path) {
+            Ok(LegKind::Buyer(sold)) => Some((leg, sold)),
+            _ => None,
+        })
+        .collect();
+    if buyer_legs.is_empty() {
+        return None;
+    }
+    let (Some(order), Some(marketplace)) = (&transaction.order_id, &transaction.marketplace) else {
+        let message = "Amazon names no order or no marketplace for this refund";
+        return Some(CreditMemoOutcome::Review(vec![Reason::new("no-order", &transaction.id, message)]));
+    };
+    let lines = buyer_legs.into_iter().flat_map(|(leg, sold)| leg_lines(context, marketplace, leg, sold));
+    Some(CreditMemoOutcome::from_lines(order, lines))
+}
+
+fn leg_lines(context: &BatchContext, marketplace: &str, leg: &Leg, sold: Sold) -> Vec<Result<DocumentLine, Reason>> {
+    let regime = match tax::regime(context, marketplace) {
+        Ok(regime) => regime,
+        Err(reason) => return vec![Err(reason)],
+    };
+    let sku = leg.sku.as_deref().unwrap_or_default();
+    let Some(product) = context.product(sku, marketplace) else {
+        let message = format!("the catalog does not name {sku} in {marketplace}");
+        return vec![Err(Reason::new("unmapped-sku", sku, message))];
+    };
+    let parts = split(context, product, sold, &leg.amount, regime);
+    let line = |(amount, place), words: &str| Ok(DocumentLine::of_leg(leg, words, amount, place?));
+    parts.into_iter().zip([words(sold), "VAT"]).map(|(part, words)| line(part, words)).collect()
+}
