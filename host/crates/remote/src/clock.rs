@@ -1,0 +1,244 @@
+//! The machine's clock, and one that is stepped.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ml_connector_domain::Clock;
+use tokio::sync::Notify;
+
+type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is waited for")]
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            // In pieces: the machine's clock may be set while we wait.
+            loop {
+                let left = deadline.duration_since(self.now());
+                match Duration::try_from(left) {
+                    Ok(left) if !left.is_zero() => tokio::time::sleep(left.min(Duration::from_secs(60))).await,
+                    _ => return,
+                }
+            }
+        })
+    }
+}
+
+/// Told of every step before it is taken; the simulator's clock moves first.
+pub type Advance = Arc<dyn Fn(Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// A clock that stands still while anybody works, and moves to the next deadline once all workers sleep. A month
+/// passes in seconds, in the same order of events as in a month.
+#[derive(Clone)]
+pub struct SteppedClock {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    moved: Notify,
+    advance: Option<Advance>,
+}
+
+struct State {
+    now: Timestamp,
+    /// Workers registered.
+    workers: usize,
+    /// Sleepers by deadline.
+    sleeping: BTreeMap<Timestamp, usize>,
+    /// Whether somebody is taking a step.
+    stepping: bool,
+}
+
+/// Registers a worker until it is dropped.
+pub struct WorkerGuard {
+    shared: Arc<Shared>,
+}
+
+impl Drop for WorkerGuard {
+    fn drop(&mut self) {
+        self.shared.lock().workers -= 1;
+        // The others may all be asleep now.
+        self.shared.moved.notify_waiters();
+    }
+}
+
+/// Takes a sleeper off the list however its sleep ends.
+struct Asleep<'a> {
+    shared: &'a Shared,
+    deadline: Timestamp,
+}
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if let Some(count) = state.sleeping.get_mut(&self.deadline) {
+            *count -= 1;
+            if *count == 0 {
+                state.sleeping.remove(&self.deadline);
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where to step to, if everybody sleeps and nobody is stepping; claims the step.
+    fn claim(&self) -> Option<Timestamp> {
+        let mut state = self.lock();
+        let asleep: usize = state.sleeping.values().sum();
+        if state.stepping || asleep < state.workers {
+            return None;
+        }
+        let next = *state.sleeping.keys().next()?;
+        state.stepping = true;
+        Some(next.max(state.now))
+    }
+}
+
+/// Lets go of a claimed step, even if the one who claimed it is dropped in the middle.
+struct Step<'a>(&'a Shared);
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.lock().stepping = false;
+        self.0.moved.notify_waiters();
+    }
+}
+
+impl SteppedClock {
+    /// A clock that stands at `now`.
+    pub fn new(now: Timestamp, advance: Option<Advance>) -> Self {
+        let state = State { now, workers: 0, sleeping: BTreeMap::new(), stepping: false };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), moved: Notify::new(), advance }) }
+    }
+
+    /// Registers a worker: the clock does not move while it is awake.
+    pub fn worker(&self) -> WorkerGuard {
+        self.shared.lock().workers += 1;
+        WorkerGuard { shared: Arc::clone(&self.shared) }
+    }
+
+    async fn step(&self, to: Timestamp) {
+        let _step = Step(&self.shared);
+        if let Some(advance) = &self.shared.advance {
+            advance(to).await;
+        }
+        let mut state = self.shared.lock();
+        state.now = state.now.max(to);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        self.shared.lock().now
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            if deadline <= self.now() {
+                return;
+            }
+            *self.shared.lock().sleeping.entry(deadline).or_default() += 1;
+            let _asleep = Asleep { shared: &self.shared, deadline };
+            loop {
+                // Registered before the check, so that a step taken in between is not missed.
+                let mut moved = std::pin::pin!(self.shared.moved.notified());
+                moved.as_mut().enable();
+                if deadline <= self.now() {
+                    return;
+                }
+                match self.shared.claim() {
+                    Some(next) => self.step(next).await,
+                    None => moved.await,
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
+    }
+
+    async fn ticks(clock: SteppedClock, every: i64, until: i64, seen: Arc<Mutex<Vec<(i64, i64)>>>) {
+        let _worker = clock.worker();
+        while clock.now() < at(until) {
+            let next = clock.now().saturating_add(SignedDuration::from_secs(every)).expect("in range");
+            clock.sleep_until(next).await;
+            let now = clock.now().duration_since(at(0)).as_secs();
+            seen.lock().expect("no panic").push((now, every));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_day_of_many_workers_passes_in_order() {
+        let clock = SteppedClock::new(at(0), None);
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = tokio::task::JoinSet::new();
+        let gate = clock.worker();
+        for every in [7, 60, 61, 900, 3_600] {
+            tasks.spawn(ticks(clock.clone(), every, 86_400, Arc::clone(&seen)));
+        }
+        // Everybody has registered before the clock may move.
+        while clock.shared.lock().workers < 6 {
+            tokio::task::yield_now().await;
+        }
+        drop(gate);
+        while tasks.join_next().await.is_some() {}
+        let seen = seen.lock().expect("no panic");
+        assert!(seen.windows(2).all(|pair| pair[0].0 <= pair[1].0), "time went back");
+        assert!(seen.iter().all(|(now, every)| now % every == 0), "a worker overslept");
+        assert_eq!(seen.iter().filter(|(_, every)| *every == 60).count(), 1_440);
+    }
+
+    #[tokio::test]
+    async fn the_clock_waits_for_a_worker_that_is_awake() {
+        let clock = SteppedClock::new(at(0), None);
+        let (busy, idle) = (clock.worker(), clock.worker());
+        let mut sleep = clock.sleep_until(at(5));
+        let waits = futures_poll(&mut sleep).await;
+        assert!(waits && clock.now() == at(0), "it moved while somebody worked");
+        drop(busy);
+        sleep.await;
+        assert_eq!(clock.now(), at(5));
+        drop(idle);
+    }
+
+    #[tokio::test]
+    async fn a_sleep_that_is_dropped_holds_nobody_up() {
+        let clock = SteppedClock::new(at(0), None);
+        let _worker = clock.worker();
+        let mut dropped = clock.sleep_until(at(1_000_000));
+        let _other = clock.worker();
+        assert!(futures_poll(&mut dropped).await);
+        drop(dropped);
+        assert!(clock.shared.lock().sleeping.is_empty());
+    }
+
+    /// Polls once; says whether it is pending.
+    async fn futures_poll(sleep: &mut Sleep<'_>) -> bool {
+        std::future::poll_fn(|context| std::task::Poll::Ready(sleep.as_mut().poll(context).is_pending())).await
+    }
+}

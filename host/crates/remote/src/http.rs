@@ -1,0 +1,276 @@
+//! The one HTTP client.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+/// How a client behaves.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// `User-Agent`.
+    pub user_agent: String,
+    /// For reaching the server.
+    pub connect_timeout: Duration,
+    /// For a whole exchange.
+    pub timeout: Duration,
+    /// Longest answer in bytes.
+    pub body_bytes_max: usize,
+    /// Whether plain HTTP to this machine is allowed; anything else is always HTTPS.
+    pub loopback_http: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The request surely reached nobody: the name did not resolve, the connection was refused, TLS failed.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The request may have been processed: the answer timed out or was cut.
+    #[error("answer lost: {0}")]
+    Lost(String),
+    /// The answer is larger than allowed.
+    #[error("the answer exceeds {0} bytes")]
+    TooLarge(usize),
+    /// The address is not one that may be called.
+    #[error("refused to call {0}: only https, or http to this machine in development")]
+    BadUrl(String),
+}
+
+/// A request, built up.
+#[derive(Debug)]
+pub struct Request {
+    method: reqwest::Method,
+    url: String,
+    query: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+    secrets: Vec<(&'static str, SecretString)>,
+    body: Option<Vec<u8>>,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    headers: reqwest::header::HeaderMap,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// An HTTP client.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    options: HttpOptions,
+}
+
+impl Request {
+    fn new(method: reqwest::Method, url: impl Into<String>) -> Self {
+        let (query, headers, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { method, url: url.into(), query, headers, secrets, body: None }
+    }
+
+    /// A GET.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::GET, url)
+    }
+
+    /// A POST.
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::POST, url)
+    }
+
+    /// Adds query parameters; values are percent-encoded once.
+    #[must_use]
+    pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.query.extend(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header that must never be shown.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, value: SecretString) -> Self {
+        self.secrets.push((name, value));
+        self
+    }
+
+    /// Sets a JSON body.
+    #[must_use]
+    pub fn json<T: Serialize>(mut self, value: &T, content_type: &str) -> Self {
+        self.body = Some(serde_json::to_vec(value).expect("wire types have string keys and finite numbers"));
+        self.header("content-type", content_type)
+    }
+
+    /// Sets a form body.
+    #[must_use]
+    pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
+        let mut form = reqwest::Url::parse("http://form").expect("a constant URL");
+        form.query_pairs_mut().extend_pairs(pairs);
+        self.body = Some(form.query().unwrap_or_default().as_bytes().to_vec());
+        self.header("content-type", "application/x-www-form-urlencoded;charset=UTF-8")
+    }
+}
+
+impl Response {
+    /// A header's value, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body as text; what is no UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// `Retry-After` in seconds, where the remote sends it so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+impl HttpClient {
+    /// Builds a client. Certificates are checked by the platform's verifier, redirects are not followed.
+    ///
+    /// # Errors
+    /// TLS cannot be set up on this machine.
+    #[expect(clippy::disallowed_methods, reason = "the one sanctioned builder")]
+    pub fn new(options: HttpOptions) -> Result<Self, TransportError> {
+        // A second call finds it installed already, which is as good.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .user_agent(&options.user_agent)
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| TransportError::NotSent(describe(&error)))?;
+        Ok(Self { client, options })
+    }
+
+    /// Sends a request, once.
+    ///
+    /// # Errors
+    /// See [`TransportError`]; it tells what was surely not sent from what may have been processed.
+    pub async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let mut url =
+            reqwest::Url::parse(&request.url).map_err(|_| TransportError::BadUrl(request.url.clone()))?;
+        self.check(&url)?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let (method, host, path) =
+            (request.method.clone(), url.host_str().unwrap_or_default().to_owned(), url.path().to_owned());
+        let mut builder = self.client.request(request.method, url);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        for (name, value) in request.secrets {
+            let mut value = reqwest::header::HeaderValue::from_str(value.expose_secret())
+                .map_err(|_| TransportError::NotSent(format!("the value of {name} is no header value")))?;
+            value.set_sensitive(true);
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = request.body {
+            builder = builder.body(body);
+        }
+        let result = self.exchange(builder).await;
+        match &result {
+            Ok(answer) => {
+                tracing::debug!(%method, %host, %path, status = answer.status, bytes = answer.body.len(), "answered");
+            }
+            Err(error) => tracing::debug!(%method, %host, %path, %error, "no answer"),
+        }
+        result
+    }
+
+    fn check(&self, url: &reqwest::Url) -> Result<(), TransportError> {
+        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback && self.options.loopback_http => Ok(()),
+            _ => Err(TransportError::BadUrl(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))),
+        }
+    }
+
+    async fn exchange(&self, builder: reqwest::RequestBuilder) -> Result<Response, TransportError> {
+        let mut answer = builder.send().await.map_err(|error| match error.is_connect() || error.is_builder() {
+            true => TransportError::NotSent(describe(&error)),
+            false => TransportError::Lost(describe(&error)),
+        })?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| TransportError::Lost(describe(&error)))? {
+            if body.len() + chunk.len() > self.options.body_bytes_max {
+                return Err(TransportError::TooLarge(self.options.body_bytes_max));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
+    }
+}
+
+/// An error with its causes, without the URL: a query may hold what is nobody's business.
+fn describe(error: &reqwest::Error) -> String {
+    let mut words = if error.is_timeout() { "timed out".to_owned() } else { "the connection failed".to_owned() };
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        words = format!("{words}: {inner}");
+        cause = inner.source();
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(loopback_http: bool) -> HttpClient {
+        let second = Duration::from_secs(1);
+        HttpClient::new(HttpOptions {
+            user_agent: "test/1".to_owned(),
+            connect_timeout: second,
+            timeout: second,
+            body_bytes_max: 10,
+            loopback_http,
+        })
+        .expect("builds")
+    }
+
+    #[tokio::test]
+    async fn plain_http_goes_nowhere_but_this_machine() {
+        for url in ["http://example.com/", "ftp://127.0.0.1/", "no url", "http://127.0.0.1.example.com/"] {
+            let error = client(true).send(Request::get(url)).await.expect_err(url);
+            assert!(matches!(error, TransportError::BadUrl(_)), "{url}: {error}");
+        }
+        let error = client(false).send(Request::get("http://127.0.0.1:1/")).await.expect_err("not allowed");
+        assert!(matches!(error, TransportError::BadUrl(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_was_surely_not_sent() {
+        let port = {
+            let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+            free.local_addr().expect("has an address").port()
+        };
+        let error = client(true).send(Request::get(format!("http://127.0.0.1:{port}/"))).await.expect_err("refused");
+        assert!(matches!(error, TransportError::NotSent(_)), "{error}");
+    }
+
+    #[test]
+    fn a_secret_header_is_not_shown() {
+        let request = Request::get("https://x/").secret_header("authorization", "Bearer s3cret".into());
+        assert!(!format!("{request:?}").contains("s3cret"));
+    }
+}
