@@ -47,6 +47,13 @@ pub struct LedgerSetup {
     pub accounts: BTreeMap<String, String>,
     /// Cost centre of lines that belong to no product.
     pub default_cost_center: String,
+    /// How the calendar names its periods, in strftime's terms: `%b-%y` is `Sep-26`. Calendars differ.
+    #[serde(default = "default_period_name")]
+    pub period_name: String,
+}
+
+fn default_period_name() -> String {
+    "%b-%y".to_owned()
 }
 
 /// The chart of accounts' shape.
@@ -82,6 +89,11 @@ impl LedgerSetup {
     /// The segments of a combination, in order.
     pub fn segments<'a>(&self, combination: &'a str) -> Vec<&'a str> {
         combination.split(self.combination.delimiter.as_str()).collect()
+    }
+
+    /// The name of the period that a date falls into.
+    pub fn period_of(&self, date: jiff::civil::Date) -> String {
+        date.strftime(&self.period_name).to_string()
     }
 
     /// The accounting zone.

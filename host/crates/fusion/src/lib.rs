@@ -1,1 +1,21 @@
-//! Oracle Fusion Cloud ERP.
+//! Oracle Fusion Cloud ERP, as far as the books need it: receivables invoices and credit memos, journals by bulk
+//! import, and what has to be asked before and after.
+//!
+//! **Architecture invariant:** wire types stay in this crate. **Architecture invariant:** a POST is sent once; what
+//! its answer means is one table in [`answers`], and only `ml_connector_domain::posting` decides what follows.
+//!
+//! # To send a new kind of document
+//!
+//! 1. Write its payload as a pure function beside [`receivables`] or [`journal_csv`], with a golden test.
+//! 2. Send it in [`client`], and look it up there under its key: what cannot be looked up cannot be posted safely.
+//! 3. Give the simulator the same resource, as strict as Fusion, before the first test.
+
+mod answers;
+mod client;
+mod jobs;
+mod journal_csv;
+mod query;
+mod receivables;
+mod wire;
+
+pub use client::{FusionCredentialSource, FusionCredentials, FusionOptions, FusionClient};
