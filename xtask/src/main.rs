@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything a person does with this repository.
 
+mod demo;
 mod plugins;
 mod process;
 mod test;
@@ -17,6 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run a month of a simulated seller through the daemon, and compare the books
+    Demo(demo::Options),
     /// Run every test: builds the plugins and the binaries that tests start, then the whole workspace's tests
     Test {
         /// Passed on to the test runner, e.g. a part of a test's name
@@ -35,6 +38,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Task::Demo(options) => demo::run(&options),
         Task::Test { arguments } => test::test(&arguments),
         Task::Ci => test::ci(),
         Task::Plugins { names } => plugins::command(&names),

@@ -81,6 +81,11 @@ impl Request {
         Self::new(reqwest::Method::POST, url)
     }
 
+    /// A PUT.
+    pub fn put(url: impl Into<String>) -> Self {
+        Self::new(reqwest::Method::PUT, url)
+    }
+
     /// Adds query parameters; values are percent-encoded once.
     #[must_use]
     pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {

@@ -1,0 +1,215 @@
+//! Makes the parts of a configuration and joins them: the only file that knows every crate.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ml_connector_amazon::{AmazonOptions, SpApiClient};
+use ml_connector_domain::Clock;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_fusion::{FusionClient, FusionOptions};
+use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::{Parts, Seller, catalog_file};
+use ml_connector_ports::{AmazonSource, Target};
+use ml_connector_remote::clock::Advance;
+use ml_connector_remote::{HttpClient, HttpOptions, MasterKey, Request, SteppedClock, SystemClock, Vault};
+use ml_connector_storage::{SqliteStore, Store};
+use rand::SeedableRng as _;
+use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
+use secrecy::SecretString;
+
+use crate::config::{ClockConfig, Config, SellerConfig};
+use crate::credentials::CredentialStore;
+
+type Failure = Box<dyn Error>;
+
+/// The daemon's clock.
+#[derive(Clone)]
+pub(crate) enum AppClock {
+    System(SystemClock),
+    Stepped(SteppedClock),
+}
+
+impl AppClock {
+    pub(crate) fn shared(&self) -> Arc<dyn Clock> {
+        match self {
+            Self::System(clock) => Arc::new(*clock),
+            Self::Stepped(clock) => Arc::new(clock.clone()),
+        }
+    }
+}
+
+/// What all commands need.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: AppClock,
+}
+
+impl App {
+    /// Opens the store and starts the clock.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or the remote's clock not be read.
+    pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
+        let store = SqliteStore::open(&config.path(&config.database)).await?;
+        let clock = clock(&config).await?;
+        Ok(Self { config, store: Arc::new(store), clock })
+    }
+
+    /// The credentials, under the master key.
+    ///
+    /// # Errors
+    /// The master key is missing or none.
+    pub(crate) fn credentials(&self) -> Result<CredentialStore, Failure> {
+        let key = read_secret(&self.config.path(&self.config.master_key_file))?;
+        let vault = Vault::new(MasterKey::parse(&key)?);
+        let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
+        let (amazon, fusion) = (&self.config.amazon.client_id, &self.config.fusion.client_id);
+        Ok(CredentialStore::new(store, vault, amazon.clone(), fusion.clone()))
+    }
+
+    /// The sellers, each with its parts.
+    ///
+    /// # Errors
+    /// A catalog has mistakes, a mapper is refused, or a client cannot be made.
+    pub(crate) fn sellers(&self) -> Result<Vec<(Seller, Parts)>, Failure> {
+        let credentials = Arc::new(self.credentials()?);
+        let http = http(&self.config)?;
+        let clock = self.clock.shared();
+        let mut seed = entropy();
+        let source: Arc<dyn AmazonSource> = Arc::new(SpApiClient::new(
+            AmazonOptions {
+                lwa_url: self.config.amazon.lwa_url.clone(),
+                endpoints: self.config.amazon.endpoints.clone(),
+                application: self.config.amazon.client_id.clone(),
+            },
+            http.clone(),
+            Arc::clone(&credentials) as _,
+            Arc::clone(&clock),
+            ChaCha8Rng::from_rng(&mut seed),
+        ));
+        let target: Arc<dyn Target> = Arc::new(FusionClient::new(
+            FusionOptions {
+                base_url: self.config.fusion.base_url.clone(),
+                identity_url: self.config.fusion.identity_url.clone(),
+                scope: self.config.fusion.scope.clone(),
+            },
+            http,
+            credentials,
+            Arc::clone(&clock),
+            ChaCha8Rng::from_rng(&mut seed),
+        ));
+        let runtime = MapperRuntime::new(Limits::default())?;
+        let mut mappers = HashMap::new();
+        let mut sellers = Vec::new();
+        for config in &self.config.sellers {
+            let mapper = self.mapper(&runtime, &mut mappers, config)?;
+            let parts = Parts {
+                store: Arc::clone(&self.store) as _,
+                source: Arc::clone(&source),
+                target: Arc::clone(&target),
+                clock: Arc::clone(&clock),
+                mapper: Arc::new(mapper),
+            };
+            sellers.push((self.seller(config)?, parts));
+        }
+        Ok(sellers)
+    }
+
+    /// A seller's mapper; sellers with the same component share its compiled form.
+    fn mapper(
+        &self,
+        runtime: &MapperRuntime,
+        loaded: &mut HashMap<ContentHash, LoadedMapper>,
+        config: &SellerConfig,
+    ) -> Result<LoadedMapper, Failure> {
+        let path = self.config.path(&config.mapper);
+        let bytes = std::fs::read(&path).map_err(|error| format!("cannot read the mapper {}: {error}", path.display()))?;
+        let digest = ContentHash::of(&bytes);
+        if let Some(mapper) = loaded.get(&digest) {
+            return Ok(mapper.clone());
+        }
+        let mapper = runtime.load(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        loaded.insert(digest, mapper.clone());
+        Ok(mapper)
+    }
+
+    fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
+        let path = self.config.path(&config.catalog);
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| format!("cannot read the catalog {}: {error}", path.display()))?;
+        let file = config.catalog.display().to_string();
+        let catalog = catalog_file::parse(&file, &text).map_err(|errors| {
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        })?;
+        Ok(Seller {
+            id: config.id.clone(),
+            name: config.name.clone(),
+            start_from: config.start_from,
+            regions: config.authorizations.iter().map(|authorization| authorization.region).collect(),
+            settings: config.settings.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            ledger: config.ledger.clone(),
+            zone: config.ledger.zone()?,
+            catalog_hash: ContentHash::of(text.as_bytes()),
+            catalog,
+        })
+    }
+}
+
+/// A file that holds a secret.
+///
+/// # Errors
+/// It cannot be read, or is empty.
+pub(crate) fn read_secret(path: &Path) -> Result<SecretString, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("CRD-FILE: cannot read the secret file {}: {error}", path.display()))?;
+    match text.trim() {
+        "" => Err(format!("CRD-FILE: the secret file {} is empty", path.display()).into()),
+        text => Ok(text.to_owned().into()),
+    }
+}
+
+/// A generator seeded by the machine.
+pub(crate) fn entropy() -> ChaCha20Rng {
+    ChaCha20Rng::try_from_rng(&mut rand::rngs::SysRng).expect("the machine has randomness")
+}
+
+fn http(config: &Config) -> Result<HttpClient, Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(HttpClient::new(HttpOptions {
+        user_agent: format!("ml-connector/{version} (Language=Rust; Platform={})", std::env::consts::OS),
+        connect_timeout: Duration::from_secs(10),
+        // importBulkData of a large file takes its time.
+        timeout: Duration::from_secs(120),
+        // Amazon's pages have at most 10 MB.
+        body_bytes_max: 16 << 20,
+        loopback_http: config.development,
+    })?)
+}
+
+async fn clock(config: &Config) -> Result<AppClock, Failure> {
+    let ClockConfig::Stepped { advance_url } = &config.clock else { return Ok(AppClock::System(SystemClock)) };
+    let http = http(config)?;
+    let answer = http.send(Request::get(advance_url)).await?;
+    let now = serde_json::from_slice::<RemoteClock>(&answer.body)?.now;
+    let url = advance_url.clone();
+    let advance: Advance = Arc::new(move |to: Timestamp| {
+        let (http, url) = (http.clone(), url.clone());
+        Box::pin(async move {
+            let body = RemoteClock { now: to };
+            if let Err(error) = http.send(Request::put(url).json(&body, "application/json")).await {
+                tracing::error!(%error, "the remote's clock cannot be moved");
+            }
+        })
+    });
+    Ok(AppClock::Stepped(SteppedClock::new(now, Some(advance))))
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct RemoteClock {
+    now: Timestamp,
+}

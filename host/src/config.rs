@@ -1,0 +1,270 @@
+//! The configuration: one TOML file, paths in it relative to its folder. Secrets stand in files of their own, which
+//! it names.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::{Region, SellerId};
+use ml_connector_pipeline::worker::Cadence;
+use serde::Deserialize;
+
+/// Something wrong with the configuration, and where.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("CFG-READ: cannot read {path}: give the configuration with --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is no TOML, or a key is missing, unknown or of the wrong type; the message has line and column.
+    #[error("CFG-PARSE: {path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        message: String,
+    },
+    /// A value makes no sense.
+    #[error("CFG-VALUE: {key}: {message}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What is wrong and what to write.
+        message: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The SQLite file.
+    pub(crate) database: PathBuf,
+    /// 64 hexadecimal digits that wrap all credentials.
+    pub(crate) master_key_file: PathBuf,
+    /// Allows plain HTTP to this machine and a stepped clock. Never in production.
+    #[serde(default)]
+    pub(crate) development: bool,
+    /// The clock.
+    #[serde(default)]
+    pub(crate) clock: ClockConfig,
+    /// Amazon.
+    pub(crate) amazon: AmazonConfig,
+    /// Fusion.
+    pub(crate) fusion: FusionConfig,
+    /// How often what is done.
+    #[serde(default)]
+    pub(crate) cadence: CadenceConfig,
+    /// Sellers.
+    #[serde(rename = "seller")]
+    pub(crate) sellers: Vec<SellerConfig>,
+    /// The folder that paths are relative to.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// The clock.
+#[derive(Debug, Default, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum ClockConfig {
+    /// The machine's.
+    #[default]
+    System,
+    /// One that moves when all workers wait.
+    Stepped {
+        /// Where the remote's clock is read and moved.
+        advance_url: String,
+    },
+}
+
+/// Amazon.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AmazonConfig {
+    /// The application's client id.
+    pub(crate) client_id: String,
+    /// File with its client secret; read by `credentials import` only.
+    pub(crate) client_secret_file: PathBuf,
+    /// Login with Amazon.
+    #[serde(default = "lwa_url")]
+    pub(crate) lwa_url: String,
+    /// Endpoints that replace production's, by region.
+    #[serde(default)]
+    pub(crate) endpoints: HashMap<Region, String>,
+}
+
+fn lwa_url() -> String {
+    "https://api.amazon.com/auth/o2/token".to_owned()
+}
+
+/// Fusion.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FusionConfig {
+    /// Scheme and host of the instance.
+    pub(crate) base_url: String,
+    /// Scheme and host of its identity domain.
+    pub(crate) identity_url: String,
+    /// Scope, sent as it is.
+    pub(crate) scope: String,
+    /// Client id of the confidential application.
+    pub(crate) client_id: String,
+    /// File with its secret; read by `credentials import` only.
+    pub(crate) client_secret_file: PathBuf,
+}
+
+/// How often what is done, in minutes.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CadenceConfig {
+    orders_minutes: u32,
+    transactions_minutes: u32,
+    groups_minutes: u32,
+    reconcile_minutes: u32,
+}
+
+impl Default for CadenceConfig {
+    fn default() -> Self {
+        Self { orders_minutes: 15, transactions_minutes: 15, groups_minutes: 60, reconcile_minutes: 24 * 60 }
+    }
+}
+
+/// A seller.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SellerConfig {
+    /// Merchant token.
+    pub(crate) id: SellerId,
+    /// Name, for people.
+    pub(crate) name: String,
+    /// Nothing from before this is read.
+    pub(crate) start_from: Timestamp,
+    /// The catalog's CSV file.
+    pub(crate) catalog: PathBuf,
+    /// The mapper's component.
+    pub(crate) mapper: PathBuf,
+    /// Where the seller has authorised us.
+    #[serde(rename = "authorization")]
+    pub(crate) authorizations: Vec<AuthorizationConfig>,
+    /// The mapper's settings.
+    #[serde(default)]
+    pub(crate) settings: BTreeMap<String, String>,
+    /// The books.
+    pub(crate) ledger: LedgerSetup,
+}
+
+/// An authorisation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthorizationConfig {
+    /// Region.
+    pub(crate) region: Region,
+    /// File with the refresh token; read by `credentials import` only.
+    pub(crate) refresh_token_file: PathBuf,
+}
+
+/// Reads and checks a configuration.
+///
+/// # Errors
+/// See [`ConfigError`].
+pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let mut config: Config = toml::from_str(&text)
+        .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
+    config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    config.check()?;
+    Ok(config)
+}
+
+fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key: key.into(), message: message.into() }
+}
+
+impl Config {
+    /// A path in the configuration, from its folder.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The cadences, which the limits must allow.
+    pub(crate) fn cadence(&self) -> Cadence {
+        let minutes = |minutes: u32| SignedDuration::from_mins(i64::from(minutes));
+        Cadence {
+            orders: minutes(self.cadence.orders_minutes),
+            transactions: minutes(self.cadence.transactions_minutes),
+            groups: minutes(self.cadence.groups_minutes),
+            reconcile: minutes(self.cadence.reconcile_minutes),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if matches!(self.clock, ClockConfig::Stepped { .. }) && !self.development {
+            return Err(value("clock.mode", "a stepped clock is for development: write development = true, or remove it"));
+        }
+        // searchOrders takes one call in three minutes; a burst of 20 does not last.
+        if self.cadence.orders_minutes < 3 {
+            return Err(value("cadence.orders_minutes", "Amazon allows one search in 3 minutes: write 3 or more"));
+        }
+        for (key, minutes) in [
+            ("transactions_minutes", self.cadence.transactions_minutes),
+            ("groups_minutes", self.cadence.groups_minutes),
+            ("reconcile_minutes", self.cadence.reconcile_minutes),
+        ] {
+            if minutes == 0 {
+                return Err(value(format!("cadence.{key}"), "write 1 or more"));
+            }
+        }
+        let mut ids: Vec<&SellerId> = self.sellers.iter().map(|seller| &seller.id).collect();
+        ids.sort();
+        if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(value("seller.id", format!("{} stands twice", twice[0])));
+        }
+        self.sellers.iter().try_for_each(SellerConfig::check)
+    }
+}
+
+impl SellerConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let key = |name: &str| format!("seller {}: {name}", self.id);
+        if self.authorizations.is_empty() {
+            return Err(value(key("authorization"), "a seller needs at least one [[seller.authorization]]"));
+        }
+        self.ledger.zone().map_err(|error| value(key("ledger.time_zone"), error.to_string()))?;
+        for purpose in ["receivable", "settlement"] {
+            if !self.ledger.accounts.contains_key(purpose) {
+                return Err(value(key("ledger.accounts"), format!("an account for `{purpose}` is needed")));
+            }
+        }
+        for hole in ["{account}", "{cost_center}"] {
+            if !self.ledger.combination.template.contains(hole) {
+                return Err(value(key("ledger.combination.template"), format!("`{hole}` must occur in it")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let folder = std::env::temp_dir().join(format!("ml-connector-config-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("c.toml");
+        std::fs::write(&path, "database = \"x\"\nmaster_key_fil = \"k\"\n").expect("a file");
+        let error = load(&path).expect_err("a typo").to_string();
+        assert!(error.contains("line 2") && error.contains("master_key_fil"), "{error}");
+        let missing = load(&folder.join("none.toml")).expect_err("missing").to_string();
+        assert!(missing.starts_with("CFG-READ"), "{missing}");
+        std::fs::remove_dir_all(&folder).expect("removes");
+    }
+}

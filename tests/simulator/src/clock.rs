@@ -1,0 +1,39 @@
+//! The simulated time, which stands still until it is set.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::Timestamp;
+
+/// Milliseconds in an hour and in a day.
+pub const HOUR: i64 = 3_600_000;
+/// Milliseconds in a day.
+pub const DAY: i64 = 24 * HOUR;
+
+/// The clock.
+#[derive(Debug)]
+pub struct SimulatedClock {
+    millis: AtomicI64,
+}
+
+impl SimulatedClock {
+    /// A clock that stands at `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self { millis: AtomicI64::new(start.as_millisecond()) }
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.millis.load(Ordering::SeqCst)
+    }
+
+    /// Moves it forward; says whether it did: time does not go back.
+    pub fn set(&self, to: Timestamp) -> bool {
+        let to = to.as_millisecond();
+        self.millis.fetch_max(to, Ordering::SeqCst) <= to
+    }
+}
+
+/// A time as Amazon and Fusion write it.
+pub fn text(millis: i64) -> String {
+    Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

@@ -1,0 +1,103 @@
+//! The control port: the clock, the scenario as an operator would know it, the truth, and faults.
+
+use std::sync::Mutex;
+
+use axum::http::Method;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::clock::text;
+use crate::http::{Incoming, Reply};
+use crate::{World, locked, truth};
+
+/// What goes wrong on purpose, as shares from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaultRates {
+    /// Amazon's.
+    pub amazon: AmazonFaults,
+    /// Fusion's.
+    pub fusion: FusionFaults,
+}
+
+/// Amazon's faults.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AmazonFaults {
+    /// 429 without a rate header.
+    pub throttle: f64,
+    /// 500 before anything was done.
+    pub server_error: f64,
+}
+
+/// Fusion's faults, of POSTs.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FusionFaults {
+    /// Committed, then the connection is cut.
+    pub answer_lost: f64,
+    /// 503, nothing done.
+    pub error_before_commit: f64,
+    /// The connection is cut, nothing done.
+    pub reset_before_commit: f64,
+    /// 429 with Retry-After, nothing done.
+    pub throttle: f64,
+}
+
+/// The rates in force and the generator that draws by them.
+#[derive(Debug)]
+pub struct Faults {
+    inner: Mutex<(FaultRates, ChaCha8Rng)>,
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(99);
+        Self { inner: Mutex::new((FaultRates::default(), rng)) }
+    }
+
+    /// Sets the rates.
+    pub fn set(&self, rates: FaultRates) {
+        locked(&self.inner).0 = rates;
+    }
+
+    /// Draws whether a fault of the chosen rate happens now.
+    pub(crate) fn happens(&self, rate: impl Fn(&FaultRates) -> f64) -> bool {
+        let mut inner = locked(&self.inner);
+        let rate = rate(&inner.0);
+        rate > 0.0 && inner.1.random_bool(rate.min(1.0))
+    }
+}
+
+#[derive(Deserialize)]
+struct SetClock {
+    now: jiff::Timestamp,
+}
+
+/// Answers a request to the control port.
+pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
+    match (&request.method, request.path.as_str()) {
+        (&Method::GET, "/control/clock") => Reply::json(200, &json!({ "now": text(world.clock.now()) })),
+        (&Method::PUT, "/control/clock") => match serde_json::from_slice::<SetClock>(&request.body) {
+            Ok(set) if world.clock.set(set.now) => Reply::json(200, &json!({ "now": text(world.clock.now()) })),
+            Ok(_) => Reply::text(409, "time does not go back"),
+            Err(error) => Reply::text(400, error.to_string()),
+        },
+        (&Method::GET, "/control/scenario") => Reply::json(200, &world.scenario.for_the_operator()),
+        (&Method::GET, "/control/truth") => {
+            Reply::json(200, &truth::truth(world, request.parameter("summary") == Some("true")))
+        }
+        (&Method::GET, "/control/requests") => Reply::json(200, &world.journal.to_json()),
+        (&Method::PUT, "/control/faults") => match serde_json::from_slice::<FaultRates>(&request.body) {
+            Ok(rates) => {
+                world.faults.set(rates);
+                Reply::json(200, &json!({}))
+            }
+            Err(error) => Reply::text(400, error.to_string()),
+        },
+        _ => Reply::text(404, "clock, scenario, truth, requests, faults"),
+    }
+}

@@ -1,0 +1,378 @@
+//! What Amazon posts: transactions with their breakdowns, and the settlements they belong to.
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Currency, Item, MARKETPLACES, Marketplace, Order, Region};
+use crate::clock::{DAY, HOUR};
+
+/// A settlement's length.
+pub(crate) const CYCLE: i64 = 14 * DAY;
+
+/// How long Amazon holds deferred money back (delivery date policy).
+const DEFERRAL: i64 = 7 * DAY;
+
+/// Orders ship within five days, refunds follow within twenty, deferrals take seven.
+const LONGEST_TAIL_DAYS: u32 = 34;
+
+/// Settlement cycles until all money of a scenario has been paid out.
+pub(crate) fn cycles(days: u32) -> i64 {
+    i64::from((days + LONGEST_TAIL_DAYS).div_ceil(14))
+}
+
+/// A node of a breakdown tree.
+#[derive(Debug, Clone)]
+pub struct Breakdown {
+    /// Amazon's type.
+    pub name: &'static str,
+    /// Minor units.
+    pub amount: i64,
+    /// Parts that sum to it.
+    pub parts: Vec<Breakdown>,
+}
+
+fn leaf(name: &'static str, amount: i64) -> Breakdown {
+    Breakdown { name, amount, parts: Vec::new() }
+}
+
+fn node(name: &'static str, parts: Vec<Breakdown>) -> Breakdown {
+    let parts: Vec<Breakdown> = parts.into_iter().filter(|part| part.amount != 0).collect();
+    Breakdown { name, amount: parts.iter().map(|part| part.amount).sum(), parts }
+}
+
+/// An item of a transaction.
+#[derive(Debug, Clone)]
+pub struct TransactionItem {
+    /// Order item id.
+    pub order_item: String,
+    /// Product.
+    pub product: usize,
+    /// Pieces.
+    pub quantity: u32,
+    /// Its cut of the money.
+    pub breakdowns: Vec<Breakdown>,
+}
+
+/// A transaction.
+#[derive(Debug, Clone)]
+pub struct Transaction {
+    /// Seller.
+    pub seller: usize,
+    /// Region.
+    pub region: Region,
+    /// Amazon's id.
+    pub id: String,
+    /// Amazon's type.
+    pub kind: &'static str,
+    /// Description.
+    pub description: &'static str,
+    /// When it is posted.
+    pub posted: i64,
+    /// When it can first be read: up to two days after it was posted.
+    pub visible: i64,
+    /// Marketplace.
+    pub marketplace: &'static Marketplace,
+    /// Order, as an index.
+    pub order: Option<usize>,
+    /// Items; empty for fees.
+    pub items: Vec<TransactionItem>,
+    /// The transaction's own cut.
+    pub breakdowns: Vec<Breakdown>,
+    /// Settlement, as an index; `None` for a deferred one.
+    pub group: Option<usize>,
+    /// On a deferred one: when it is released, and by which transaction.
+    pub released: Option<(i64, String)>,
+    /// On a release: the deferred one.
+    pub deferred: Option<String>,
+}
+
+impl Transaction {
+    /// Its effect on the balance.
+    pub fn total(&self) -> i64 {
+        self.breakdowns.iter().map(|breakdown| breakdown.amount).sum()
+    }
+
+    /// What the buyer pays or gets back in it.
+    pub fn buyer_total(&self) -> i64 {
+        const BUYER: [&str; 5] = ["ProductCharges", "Tax", "Shipping", "GiftWrap", "Promotions"];
+        let roots = self.items.iter().flat_map(|item| &item.breakdowns);
+        roots.filter(|root| BUYER.contains(&root.name)).map(|root| root.amount).sum()
+    }
+}
+
+/// A settlement.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Seller.
+    pub seller: usize,
+    /// Region.
+    pub region: Region,
+    /// Currency.
+    pub currency: Currency,
+    /// Amazon's id.
+    pub id: String,
+    /// Beginning.
+    pub start: i64,
+    /// End.
+    pub end: i64,
+    /// Sum of its transactions.
+    pub total: i64,
+    /// How many there are.
+    pub transactions: u32,
+    /// Whether Amazon leaves the total out when the group is closed.
+    pub total_missing: bool,
+}
+
+/// A seller's finances under construction.
+struct Books<'a> {
+    seller: usize,
+    first_order: usize,
+    first_group: usize,
+    start: i64,
+    cycles: i64,
+    transactions: Vec<Transaction>,
+    rng: &'a mut ChaCha8Rng,
+}
+
+/// All transactions and settlements of a seller. `first_order` and `first_group` are where its own begin in the
+/// scenario's lists.
+pub(super) fn finances(
+    seller: usize,
+    first_order: usize,
+    first_group: usize,
+    orders: &[Order],
+    start: i64,
+    cycles: i64,
+    rng: &mut ChaCha8Rng,
+) -> (Vec<Transaction>, Vec<Group>) {
+    let groups = groups(seller, start, cycles, rng);
+    let mut books = Books { seller, first_order, first_group, start, cycles, transactions: Vec::new(), rng };
+    for (n, order) in orders.iter().enumerate() {
+        if let Some(shipped) = order.shipped()
+            && order.total() != 0
+        {
+            books.sale(n, order, shipped);
+        }
+    }
+    books.fees();
+    (books.transactions, groups)
+}
+
+/// A settlement for each marketplace's currency and cycle.
+fn groups(seller: usize, start: i64, cycles: i64, rng: &mut ChaCha8Rng) -> Vec<Group> {
+    MARKETPLACES
+        .iter()
+        .flat_map(|marketplace| (0..cycles).map(move |cycle| (marketplace, cycle)))
+        .map(|(marketplace, cycle)| Group {
+            seller,
+            region: marketplace.region,
+            currency: marketplace.currency,
+            id: format!("FEG{seller:03}{}{cycle:02}x{:08x}", marketplace.currency.code(), rng.random::<u32>()),
+            start: start + cycle * CYCLE,
+            end: start + (cycle + 1) * CYCLE,
+            total: 0,
+            transactions: 0,
+            total_missing: rng.random_ratio(1, 6),
+        })
+        .collect()
+}
+
+impl Books<'_> {
+    fn group(&self, marketplace: &Marketplace, at: i64) -> usize {
+        let place = MARKETPLACES.iter().position(|m| m.id == marketplace.id).unwrap_or(0);
+        let cycle = ((at - self.start) / CYCLE).clamp(0, self.cycles - 1);
+        let index = i64::try_from(place).unwrap_or(0) * self.cycles + cycle;
+        self.first_group + usize::try_from(index).unwrap_or(0)
+    }
+
+    fn id(&mut self, kind: &str) -> String {
+        let number = self.transactions.len();
+        format!("{kind:.1}{:03}{number:08}{:030x}", self.seller, self.rng.random::<u128>() >> 8)
+    }
+
+    /// Posts a transaction that is paid out in the settlement of its posted date.
+    fn post(&mut self, kind: &'static str, description: &'static str, posted: i64, marketplace: &'static Marketplace) -> &mut Transaction {
+        let id = self.id(kind);
+        let visible = posted + self.rng.random_range(0..46 * HOUR);
+        let group = Some(self.group(marketplace, posted));
+        self.transactions.push(Transaction {
+            seller: self.seller,
+            region: marketplace.region,
+            id,
+            kind,
+            description,
+            posted,
+            visible,
+            marketplace,
+            order: None,
+            items: Vec::new(),
+            breakdowns: Vec::new(),
+            group,
+            released: None,
+            deferred: None,
+        });
+        self.transactions.last_mut().expect("one was just pushed")
+    }
+
+    fn sale(&mut self, n: usize, order: &Order, shipped: i64) {
+        let marketplace = order.marketplace;
+        let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
+        let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
+        let items: Vec<TransactionItem> = sold.iter().map(|item| self.shipment_item(marketplace, item)).collect();
+        self.with_items("Shipment", "Order Payment", posted, order, n, items);
+        if self.rng.random_ratio(1, 5) {
+            self.defer();
+        }
+        if self.rng.random_ratio(1, 15) {
+            let refunded = posted + self.rng.random_range(DAY..18 * DAY);
+            let whole = sold.len() == 1 || self.rng.random_bool(0.5);
+            let chosen = &sold[..if whole { sold.len() } else { 1 }];
+            let items = chosen.iter().map(|item| refund_item(marketplace, item)).collect();
+            self.with_items("Refund", "Refund Order", refunded, order, n, items);
+            if self.rng.random_ratio(1, 10) {
+                self.defer();
+            }
+        }
+    }
+
+    fn with_items(
+        &mut self,
+        kind: &'static str,
+        description: &'static str,
+        posted: i64,
+        order: &Order,
+        n: usize,
+        items: Vec<TransactionItem>,
+    ) {
+        let index = self.first_order + n;
+        let transaction = self.post(kind, description, posted, order.marketplace);
+        transaction.order = Some(index);
+        transaction.breakdowns = transaction_cut(&items);
+        transaction.items = items;
+    }
+
+    /// Turns the last transaction into a deferred one with its release.
+    fn defer(&mut self) {
+        let release_id = self.id("Release");
+        let Some(deferred) = self.transactions.last_mut() else { return };
+        let at = deferred.posted + DEFERRAL;
+        let mut release = deferred.clone();
+        deferred.group = None;
+        deferred.released = Some((at, release_id.clone()));
+        release.deferred = Some(deferred.id.clone());
+        release.id = release_id;
+        release.posted = at;
+        let marketplace = release.marketplace;
+        release.group = Some(self.group(marketplace, at));
+        release.visible = at + self.rng.random_range(0..46 * HOUR);
+        self.transactions.push(release);
+    }
+
+    fn shipment_item(&mut self, marketplace: &Marketplace, item: &Item) -> TransactionItem {
+        let goods = item.price - item.discount;
+        let commission = -(goods * 15 / 100);
+        let fulfilment = -(i64::from(item.quantity) * (350 * marketplace.currency.per_cent() / 1_000));
+        let fee = |name, amount: i64| match marketplace.vat_percent {
+            0 => leaf(name, amount),
+            // In the EU Amazon charges VAT on its fees.
+            percent => node(name, vec![leaf("Base", amount), leaf("Tax", amount * i64::from(percent) / 100)]),
+        };
+        let mut breakdowns = buyer_roots(item, 1);
+        breakdowns.push(withheld(item, -1));
+        breakdowns.push(node(
+            "AmazonFees",
+            vec![fee("FBAPerUnitFulfillmentFee", fulfilment), fee("Commission", commission)],
+        ));
+        transaction_item(item, breakdowns)
+    }
+
+    /// What has no order: subscription, storage, advertising, reimbursements and reserves.
+    fn fees(&mut self) {
+        for marketplace in &MARKETPLACES {
+            let local = |cents: i64| cents * marketplace.currency.per_cent() / 1_000;
+            for cycle in 0..self.cycles {
+                let (begins, ends) = (self.start + cycle * CYCLE, self.start + (cycle + 1) * CYCLE);
+                let spent = self.rng.random_range(1_000..30_000);
+                let advertising = node("AmazonFees", vec![leaf("AdvertisingFee", -local(spent))]);
+                self.post("ProductAdsPayment", "Advertising", begins + 3 * DAY, marketplace).breakdowns = vec![advertising];
+                if cycle % 2 == 0 {
+                    let subscription = node("AmazonFees", vec![leaf("Subscription", -local(3_999))]);
+                    self.post("ServiceFee", "Subscription", begins + DAY, marketplace).breakdowns = vec![subscription];
+                    let stored = self.rng.random_range(2_000..9_000);
+                    let storage = node("AmazonFees", vec![leaf("FBAStorageFee", -local(stored))]);
+                    self.post("ServiceFee", "Storage", begins + 2 * DAY, marketplace).breakdowns = vec![storage];
+                }
+                if self.rng.random_bool(0.4) {
+                    let lost = self.rng.random_range(500..5_000);
+                    let paid = leaf("FBAInventoryReimbursement", local(lost));
+                    self.post("FBAInventoryReimbursement", "Lost", begins + 5 * DAY, marketplace).breakdowns = vec![paid];
+                }
+                // What is held back at the end of one settlement comes back in the next; the last holds nothing back.
+                if cycle + 1 < self.cycles {
+                    let held = local(self.rng.random_range(1_000..40_000));
+                    let debit = leaf("ReserveDebit", -held);
+                    self.post("Adjustment", "Current Reserve Amount", ends - HOUR, marketplace).breakdowns = vec![debit];
+                    let credit = leaf("ReserveCredit", held);
+                    self.post("Adjustment", "Previous Reserve Amount", ends + HOUR, marketplace).breakdowns = vec![credit];
+                }
+            }
+        }
+    }
+}
+
+fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem {
+    TransactionItem {
+        order_item: item.id.clone(),
+        product: item.product,
+        quantity: item.quantity,
+        breakdowns: breakdowns.into_iter().filter(|root| root.amount != 0 || !root.parts.is_empty()).collect(),
+    }
+}
+
+/// What the buyer pays (`sign` 1) or gets back (-1).
+fn buyer_roots(item: &Item, sign: i64) -> Vec<Breakdown> {
+    let [tax, shipping_tax, gift_wrap_tax] = item.taxes.map(|tax| tax * sign);
+    vec![
+        node("Tax", vec![leaf("OurPriceTax", tax), leaf("ShippingTax", shipping_tax), leaf("GiftwrapTax", gift_wrap_tax)]),
+        node("ProductCharges", vec![leaf("OurPricePrincipal", item.price * sign)]),
+        node("Shipping", vec![leaf("ShippingPrincipal", item.shipping * sign)]),
+        node("GiftWrap", vec![leaf("GiftwrapPrincipal", item.gift_wrap * sign)]),
+        node("Promotions", vec![leaf("Promo", -item.discount * sign)]),
+    ]
+}
+
+/// The marketplace keeps (`sign` -1) or gives back (1) the tax that it remits.
+fn withheld(item: &Item, sign: i64) -> Breakdown {
+    let [tax, shipping, gift_wrap] = item.taxes.map(|tax| tax * sign);
+    node(
+        "TaxWithheld",
+        vec![
+            leaf("MarketplaceFacilitatorTax-Principal", tax),
+            leaf("MarketplaceFacilitatorTax-Shipping", shipping),
+            leaf("MarketplaceFacilitatorTax-Other", gift_wrap),
+        ],
+    )
+}
+
+fn refund_item(_: &Marketplace, item: &Item) -> TransactionItem {
+    let commission = (item.price - item.discount) * 15 / 100;
+    let mut breakdowns = buyer_roots(item, -1);
+    breakdowns.push(withheld(item, 1));
+    breakdowns.push(node(
+        "AmazonFees",
+        vec![leaf("Commission", commission), leaf("RefundCommission", -(commission / 5))],
+    ));
+    transaction_item(item, breakdowns)
+}
+
+/// The other cut of the same money: the items' roots, summed, below Sales and Expenses.
+fn transaction_cut(items: &[TransactionItem]) -> Vec<Breakdown> {
+    let sum = |name: &'static str| {
+        let roots = items.iter().flat_map(|item| &item.breakdowns).filter(|root| root.name == name);
+        leaf(name, roots.map(|root| root.amount).sum())
+    };
+    vec![
+        node("Sales", ["Tax", "ProductCharges", "Shipping", "GiftWrap", "Promotions"].map(sum).to_vec()),
+        node("Expenses", ["TaxWithheld", "AmazonFees"].map(sum).to_vec()),
+    ]
+}

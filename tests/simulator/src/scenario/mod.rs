@@ -1,0 +1,220 @@
+//! What happens at Amazon, from the first order to the last settlement, decided before the first request.
+
+mod finances;
+mod money;
+mod operator;
+mod orders;
+
+pub use finances::{Breakdown, Group, Transaction, TransactionItem};
+pub use money::Currency;
+pub use operator::{ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names};
+pub use orders::{Expectation, Item, Order, Status};
+
+use jiff::Timestamp;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::clock::DAY;
+
+/// What a scenario is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScenarioOptions {
+    /// Everything follows from it.
+    pub seed: u64,
+    /// Sellers.
+    pub sellers: u32,
+    /// Days on which orders are placed.
+    pub days: u32,
+    /// Orders a day and seller.
+    pub orders_per_day: u32,
+    /// The first day.
+    pub start: Timestamp,
+    /// Share of products that the catalog does not name.
+    pub unmapped_percent: u32,
+}
+
+/// A region of the Selling Partner API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Region {
+    /// North America.
+    Na,
+    /// Europe.
+    Eu,
+    /// The Far East.
+    Fe,
+}
+
+impl Region {
+    /// All regions.
+    pub const ALL: [Self; 3] = [Self::Na, Self::Eu, Self::Fe];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Na => "na",
+            Self::Eu => "eu",
+            Self::Fe => "fe",
+        }
+    }
+}
+
+/// A marketplace of the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marketplace {
+    /// Amazon's id.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Region.
+    pub region: Region,
+    /// Currency.
+    pub currency: Currency,
+    /// Share of VAT in prices, in percent; 0 where tax comes on top.
+    pub vat_percent: u32,
+    /// Out of a hundred orders, this many are placed here.
+    pub share: u32,
+}
+
+/// The marketplaces: four currencies, one without minor units, one with tax on top.
+pub const MARKETPLACES: [Marketplace; 4] = [
+    Marketplace { id: "ATVPDKIKX0DER", name: "Amazon.com", region: Region::Na, currency: Currency::Usd, vat_percent: 0, share: 45 },
+    Marketplace { id: "A1F83G8C2ARO7P", name: "Amazon.co.uk", region: Region::Eu, currency: Currency::Gbp, vat_percent: 20, share: 20 },
+    Marketplace { id: "A1PA6795UKMFR9", name: "Amazon.de", region: Region::Eu, currency: Currency::Eur, vat_percent: 19, share: 20 },
+    Marketplace { id: "A1VC38T7YXB528", name: "Amazon.co.jp", region: Region::Fe, currency: Currency::Jpy, vat_percent: 10, share: 15 },
+];
+
+/// A product.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// SKU; some hold characters that clients forget to encode.
+    pub sku: String,
+    /// Type.
+    pub product_type: &'static str,
+    /// Title.
+    pub title: String,
+    /// Natural revenue account in the operator's catalog.
+    pub revenue_account: &'static str,
+    /// Cost centre in the operator's catalog.
+    pub cost_center: &'static str,
+    /// Whether the operator's catalog names it.
+    pub mapped: bool,
+    /// Price in dollar cents.
+    pub cents: i64,
+}
+
+/// A seller.
+#[derive(Debug, Clone)]
+pub struct Seller {
+    /// Merchant token.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Its products.
+    pub products: Vec<Product>,
+    /// Whether this seller's discounts are sent negative: Amazon documents no sign.
+    pub discounts_negative: bool,
+    /// How its books are set up.
+    pub fusion: FusionSetup,
+}
+
+impl Seller {
+    /// The refresh token of a region.
+    pub fn refresh_token(&self, region: Region) -> String {
+        format!("Atzr|{}-{}-refresh", self.id, region.name())
+    }
+}
+
+/// The whole scenario.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What it was made of.
+    pub options: ScenarioOptions,
+    /// Its first moment.
+    pub start: Timestamp,
+    /// When everything has come to rest.
+    pub end: Timestamp,
+    /// Sellers.
+    pub sellers: Vec<Seller>,
+    /// Orders, all sellers', by creation.
+    pub orders: Vec<Order>,
+    /// Transactions, all sellers', by posted date.
+    pub transactions: Vec<Transaction>,
+    /// Settlements.
+    pub groups: Vec<Group>,
+    /// Indices for quick answers.
+    pub(crate) index: Index,
+}
+
+/// By seller and region: what is asked for by time.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// `(time of a status change, order)`, sorted.
+    pub(crate) updates: Vec<Vec<(i64, usize)>>,
+    /// `(posted, transaction)`, sorted.
+    pub(crate) posted: Vec<Vec<(i64, usize)>>,
+}
+
+/// The purposes that draw from generators of their own.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    Products = 1,
+    Orders = 2,
+    Finances = 3,
+}
+
+fn generator(seed: u64, purpose: Purpose, seller: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(purpose as u64 + 16 * seller as u64);
+    rng
+}
+
+impl Scenario {
+    /// Makes a scenario.
+    pub fn generate(options: ScenarioOptions) -> Self {
+        let start = options.start.as_millisecond();
+        let cycles = finances::cycles(options.days);
+        let (mut sellers, mut orders) = (Vec::new(), Vec::new());
+        let (mut transactions, mut groups) = (Vec::new(), Vec::new());
+        for n in 0..options.sellers as usize {
+            let seller = operator::seller(n, &options, &mut generator(options.seed, Purpose::Products, n));
+            let own = orders::orders(n, &seller, &options, &mut generator(options.seed, Purpose::Orders, n));
+            let mut rng = generator(options.seed, Purpose::Finances, n);
+            let first = orders.len();
+            let (own_transactions, own_groups) =
+                finances::finances(n, first, groups.len(), &own, start, cycles, &mut rng);
+            sellers.push(seller);
+            orders.extend(own);
+            transactions.extend(own_transactions);
+            groups.extend(own_groups);
+        }
+        for transaction in &transactions {
+            if let Some(group) = transaction.group {
+                groups[group].total += transaction.total();
+                groups[group].transactions += 1;
+            }
+        }
+        let end = start + cycles * finances::CYCLE + 4 * DAY;
+        let index = Index::new(options.sellers as usize, &orders, &transactions);
+        let end = Timestamp::from_millisecond(end).unwrap_or(options.start);
+        Self { options, start: options.start, end, sellers, orders, transactions, groups, index }
+    }
+}
+
+impl Index {
+    fn new(sellers: usize, orders: &[Order], transactions: &[Transaction]) -> Self {
+        let mut index = Self { updates: vec![Vec::new(); 3 * sellers], posted: vec![Vec::new(); 3 * sellers] };
+        for (n, order) in orders.iter().enumerate() {
+            let slot = Self::slot(order.seller, order.marketplace.region);
+            index.updates[slot].extend(order.timeline.iter().map(|(at, _)| (*at, n)));
+        }
+        for (n, transaction) in transactions.iter().enumerate() {
+            index.posted[Self::slot(transaction.seller, transaction.region)].push((transaction.posted, n));
+        }
+        index.updates.iter_mut().chain(index.posted.iter_mut()).for_each(|list| list.sort_unstable());
+        index
+    }
+
+    pub(crate) fn slot(seller: usize, region: Region) -> usize {
+        3 * seller + region as usize
+    }
+}

@@ -1,0 +1,227 @@
+//! What the books should hold, computed from the scenario, and how what Fusion holds differs from it.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::clock::DAY;
+use crate::fusion::{Document, FusionState};
+use crate::scenario::{ACCOUNTS, Expectation, Group, Order, Transaction, combination};
+use crate::{World, locked};
+
+/// Findings kept in words.
+const DETAILS_MAX: usize = 50;
+/// After an event, how long the books may take: a day for an order, two for what is posted late, and some for jobs.
+const ORDER_GRACE: i64 = DAY;
+/// Transactions show up within 48 hours; the settlement is journaled after that.
+const LATE_GRACE: i64 = 3 * DAY;
+
+#[derive(Default)]
+struct Verdict {
+    invoices_missing: u64,
+    invoices_doubled: u64,
+    credit_memos_missing: u64,
+    credit_memos_doubled: u64,
+    journals_missing: u64,
+    journals_doubled: u64,
+    amount_differences: u64,
+    review_posted: u64,
+    details: Vec<String>,
+}
+
+impl Verdict {
+    fn note(&mut self, words: String) {
+        if self.details.len() < DETAILS_MAX {
+            self.details.push(words);
+        }
+    }
+}
+
+/// The truth as JSON; a summary leaves the lists out.
+pub fn truth(world: &World, summary: bool) -> Value {
+    let state = locked(&world.fusion);
+    let verdict = verdict(world, &state);
+    let mut body = json!({
+        "now": crate::clock::text(world.clock.now()),
+        "fusion": {
+            "invoices": state.invoices.len(), "credit_memos": state.credit_memos.len(),
+            "journal_batches": state.batches.len(),
+        },
+        "verdict": {
+            "invoices_missing": verdict.invoices_missing, "invoices_doubled": verdict.invoices_doubled,
+            "credit_memos_missing": verdict.credit_memos_missing,
+            "credit_memos_doubled": verdict.credit_memos_doubled,
+            "journals_missing": verdict.journals_missing, "journals_doubled": verdict.journals_doubled,
+            "amount_differences": verdict.amount_differences, "review_posted": verdict.review_posted,
+            "details": verdict.details,
+        },
+    });
+    if !summary {
+        body["orders"] = world.scenario.orders.iter().map(|order| order_json(world, order)).collect();
+        body["refunds"] = refunds(world).map(|(_, refund)| refund_json(world, refund)).collect();
+        body["groups"] = world.scenario.groups.iter().map(|group| group_json(world, group)).collect();
+    }
+    body
+}
+
+fn order_json(world: &World, order: &Order) -> Value {
+    json!({
+        "seller": world.scenario.sellers[order.seller].id, "order_id": order.id, "marketplace": order.marketplace.id,
+        "currency": order.marketplace.currency.code(),
+        "status": order.at(world.clock.now()).map(|(_, status)| status.name()),
+        "expectation": match order.expectation {
+            Expectation::Invoice => "invoice",
+            Expectation::Review => "review",
+            Expectation::Skip => "skip",
+        },
+        "total_minor": order.total(),
+    })
+}
+
+fn refund_json(world: &World, refund: &Transaction) -> Value {
+    let order = refund.order.map(|order| &world.scenario.orders[order]);
+    json!({
+        "seller": world.scenario.sellers[refund.seller].id, "order_id": order.map(|order| order.id.as_str()),
+        "transaction_id": economic_id(refund), "currency": refund.marketplace.currency.code(),
+        "amount_minor": refund.buyer_total(),
+        "expectation": if is_invoiced(world, refund) { "credit_memo" } else { "review" },
+    })
+}
+
+fn group_json(world: &World, group: &Group) -> Value {
+    json!({
+        "seller": world.scenario.sellers[group.seller].id, "region": group.region.name(), "group_id": group.id,
+        "currency": group.currency.code(),
+        "status": if group.end <= world.clock.now() { "Closed" } else { "Open" },
+        "total_minor": group.total, "transactions": group.transactions,
+    })
+}
+
+/// A refund that was deferred first is known by the deferred transaction.
+fn economic_id(transaction: &Transaction) -> &str {
+    transaction.deferred.as_deref().unwrap_or(&transaction.id)
+}
+
+/// Refunds that are paid out, with their place.
+fn refunds(world: &World) -> impl Iterator<Item = (usize, &Transaction)> {
+    let all = world.scenario.transactions.iter().enumerate();
+    all.filter(|(_, transaction)| transaction.kind == "Refund" && transaction.group.is_some())
+}
+
+fn is_invoiced(world: &World, refund: &Transaction) -> bool {
+    refund.order.is_some_and(|order| world.scenario.orders[order].expectation == Expectation::Invoice)
+}
+
+fn by_reference(documents: &[Document]) -> HashMap<(usize, &str), Vec<&Document>> {
+    let mut found: HashMap<(usize, &str), Vec<&Document>> = HashMap::new();
+    for document in documents {
+        found.entry((document.seller, document.reference.as_str())).or_default().push(document);
+    }
+    found
+}
+
+fn verdict(world: &World, state: &FusionState) -> Verdict {
+    let mut verdict = Verdict::default();
+    judge_invoices(world, state, &mut verdict);
+    judge_credit_memos(world, state, &mut verdict);
+    judge_journals(world, state, &mut verdict);
+    verdict
+}
+
+fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
+    let now = world.clock.now();
+    let mut invoices = by_reference(&state.invoices);
+    for order in &world.scenario.orders {
+        let found = invoices.remove(&(order.seller, order.id.as_str())).unwrap_or_default();
+        let shipped = order.shipped().is_some_and(|at| at + ORDER_GRACE < now);
+        if order.expectation != Expectation::Invoice {
+            if !found.is_empty() {
+                verdict.review_posted += 1;
+                verdict.note(format!("order {} is {:?} and was invoiced", order.id, order.expectation));
+            }
+            continue;
+        }
+        if found.is_empty() && shipped {
+            verdict.invoices_missing += 1;
+            verdict.note(format!("order {} is not invoiced", order.id));
+        }
+        if found.len() > 1 {
+            verdict.invoices_doubled += 1;
+            verdict.note(format!("order {} is invoiced {} times", order.id, found.len()));
+        }
+        for document in found {
+            if document.total() != order.total() || document.currency != order.marketplace.currency {
+                verdict.amount_differences += 1;
+                verdict.note(format!("order {}: invoiced {}, not {}", order.id, document.total(), order.total()));
+            }
+        }
+    }
+    for ((_, reference), _) in invoices {
+        verdict.review_posted += 1;
+        verdict.note(format!("an invoice is for the unknown order {reference}"));
+    }
+}
+
+fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict) {
+    let now = world.clock.now();
+    let mut memos = by_reference(&state.credit_memos);
+    for (_, refund) in refunds(world) {
+        let id = economic_id(refund);
+        let found = memos.remove(&(refund.seller, id)).unwrap_or_default();
+        if !is_invoiced(world, refund) {
+            if !found.is_empty() {
+                verdict.review_posted += 1;
+                verdict.note(format!("refund {id} of an order in review has a credit memo"));
+            }
+            continue;
+        }
+        if found.is_empty() && refund.posted + LATE_GRACE < now {
+            verdict.credit_memos_missing += 1;
+            verdict.note(format!("refund {id} has no credit memo"));
+        }
+        if found.len() > 1 {
+            verdict.credit_memos_doubled += 1;
+            verdict.note(format!("refund {id} has {} credit memos", found.len()));
+        }
+        for document in found {
+            if document.total() != refund.buyer_total() || document.currency != refund.marketplace.currency {
+                verdict.amount_differences += 1;
+                verdict.note(format!("refund {id}: credited {}, not {}", document.total(), refund.buyer_total()));
+            }
+        }
+    }
+    for ((_, reference), _) in memos {
+        verdict.review_posted += 1;
+        verdict.note(format!("a credit memo is for the unknown refund {reference}"));
+    }
+}
+
+fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
+    let now = world.clock.now();
+    let account = ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
+    let settlement = combination(account, "000");
+    for group in &world.scenario.groups {
+        let own = |batch: &&crate::fusion::JournalBatch| {
+            batch.seller == group.seller && batch.description.split([' ', ',']).any(|word| word == group.id)
+        };
+        let found: Vec<_> = state.batches.iter().filter(own).collect();
+        let due = group.end + LATE_GRACE < now && group.transactions > 0;
+        if found.is_empty() && due {
+            verdict.journals_missing += 1;
+            verdict.note(format!("settlement {} has no journal", group.id));
+        }
+        if found.len() > 1 {
+            verdict.journals_doubled += 1;
+            verdict.note(format!("settlement {} has {} journals", group.id, found.len()));
+        }
+        for batch in found {
+            let on_account = batch.lines.iter().filter(|line| line.account == settlement);
+            let net: i64 = on_account.map(|line| line.net).sum();
+            let foreign = batch.lines.iter().any(|line| line.currency != group.currency);
+            if net != group.total || foreign {
+                verdict.amount_differences += 1;
+                verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Writes what an operator would write: configuration, catalogs and secrets.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+/// A master key for a demo that keeps nothing.
+const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+/// Writes everything into a folder; says where the configuration is.
+///
+/// # Errors
+/// A file cannot be written, or the scenario lacks something.
+pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path) -> Result<PathBuf> {
+    let secret = |name: &str, value: &Value| -> Result<()> {
+        let value = value.as_str().with_context(|| format!("the scenario has no {name}"))?;
+        Ok(fs::write(folder.join(name), value)?)
+    };
+    fs::write(folder.join("master.key"), MASTER_KEY)?;
+    secret("amazon.secret", &scenario["application"]["client_secret"])?;
+    secret("fusion.secret", &scenario["identity"]["client_secret"])?;
+    let mut text = head(scenario, urls)?;
+    for seller in scenario["sellers"].as_array().context("the scenario has no sellers")? {
+        let id = seller["id"].as_str().context("a seller has no id")?;
+        for authorization in seller["authorizations"].as_array().into_iter().flatten() {
+            let region = authorization["region"].as_str().unwrap_or_default();
+            secret(&format!("{id}-{region}.token"), &authorization["refresh_token"])?;
+        }
+        fs::write(folder.join(format!("{id}.csv")), catalog(seller))?;
+        text.push_str(&seller_text(scenario, seller, id, mapper)?);
+    }
+    let path = folder.join("ml-connector.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn head(scenario: &Value, urls: &Value) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "database = \"connector.sqlite\"\nmaster_key_file = \"master.key\"\ndevelopment = true\n")?;
+    writeln!(text, "[clock]\nmode = \"stepped\"\nadvance_url = {}\n", with(&urls["control"], "/control/clock"))?;
+    // A month passes in seconds: every poll costs as much as in production, so there are fewer.
+    writeln!(text, "[cadence]\norders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720")?;
+    writeln!(text, "reconcile_minutes = 1440\n")?;
+    writeln!(text, "[amazon]\nclient_id = {}", scenario["application"]["client_id"])?;
+    writeln!(text, "client_secret_file = \"amazon.secret\"\nlwa_url = {}", with(&urls["lwa"], "/auth/o2/token"))?;
+    writeln!(text, "\n[amazon.endpoints]")?;
+    for region in ["na", "eu", "fe"] {
+        writeln!(text, "{region} = {}", urls["amazon"][region])?;
+    }
+    writeln!(text, "\n[fusion]\nbase_url = {}\nidentity_url = {}", urls["fusion"], urls["identity"])?;
+    writeln!(text, "scope = {}\nclient_id = {}", scenario["identity"]["scope"], scenario["identity"]["client_id"])?;
+    writeln!(text, "client_secret_file = \"fusion.secret\"")?;
+    Ok(text)
+}
+
+/// A JSON string is a TOML string, too, for what occurs here.
+fn with(url: &Value, path: &str) -> Value {
+    Value::String(format!("{}{path}", url.as_str().unwrap_or_default()))
+}
+
+fn seller_text(scenario: &Value, seller: &Value, id: &str, mapper: &Path) -> Result<String> {
+    let mut text = String::new();
+    writeln!(text, "\n[[seller]]\nid = \"{id}\"\nname = {}\nstart_from = {}", seller["name"], scenario["start"])?;
+    writeln!(text, "catalog = \"{id}.csv\"\nmapper = {:?}", mapper.display().to_string())?;
+    for authorization in seller["authorizations"].as_array().into_iter().flatten() {
+        let region = authorization["region"].as_str().unwrap_or_default();
+        writeln!(text, "\n[[seller.authorization]]\nregion = \"{region}\"")?;
+        writeln!(text, "refresh_token_file = \"{id}-{region}.token\"")?;
+    }
+    writeln!(text, "\n[seller.settings]")?;
+    for (marketplace, regime) in seller["tax"].as_object().into_iter().flatten() {
+        writeln!(text, "\"tax.{marketplace}\" = {regime}")?;
+    }
+    let ledger = seller["fusion"].as_object().context("a seller has no ledger")?;
+    writeln!(text, "\n[seller.ledger]")?;
+    for (key, value) in ledger.iter().filter(|(_, value)| !value.is_object()) {
+        writeln!(text, "{key} = {value}")?;
+    }
+    for (key, table) in ledger.iter().filter_map(|(key, value)| Some((key, value.as_object()?))) {
+        writeln!(text, "\n[seller.ledger.{key}]")?;
+        for (name, value) in table {
+            writeln!(text, "{name} = {value}")?;
+        }
+    }
+    Ok(text)
+}
+
+/// The catalog names what is mapped: each product type with its accounts, and each SKU with its type.
+fn catalog(seller: &Value) -> String {
+    let mut text = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
+    let field = |product: &Value, name: &str| product[name].as_str().unwrap_or_default().to_owned();
+    let products = seller["products"].as_array().cloned().unwrap_or_default();
+    let mapped: Vec<&Value> = products.iter().filter(|product| product["mapped"] == true).collect();
+    let mut types: Vec<(String, String, String)> = mapped
+        .iter()
+        .map(|p| (field(p, "product_type"), field(p, "revenue_account"), field(p, "cost_center")))
+        .collect();
+    types.sort();
+    types.dedup();
+    for (kind, revenue, center) in types {
+        text.push_str(&format!(",{kind},,{revenue},,{center}\n"));
+    }
+    for product in mapped {
+        text.push_str(&format!("{},{},,,,\n", field(product, "sku"), field(product, "product_type")));
+    }
+    text
+}
