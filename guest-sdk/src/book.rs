@@ -8,7 +8,12 @@ use crate::{
 impl Reason {
     /// Why a person has to look: a stable code, what it is about, and words.
     pub fn new(code: &str, subject: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), subject: subject.to_owned(), extra: Vec::new() }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            subject: subject.to_owned(),
+            extra: Vec::new(),
+        }
     }
 }
 
@@ -80,9 +85,11 @@ impl CreditMemoOutcome {
     /// A credit memo against an order; or, if any line could not be made, every distinct reason.
     pub fn from_lines(order_id: &str, lines: impl IntoIterator<Item = Result<DocumentLine, Reason>>) -> Self {
         match collect(lines) {
-            Ok(lines) => {
-                Self::CreditMemo(crate::CreditMemo { order_id: order_id.to_owned(), lines, extra: Vec::new() })
-            }
+            Ok(lines) => Self::CreditMemo(crate::CreditMemo {
+                order_id: order_id.to_owned(),
+                lines,
+                extra: Vec::new(),
+            }),
             Err(reasons) => Self::Review(reasons),
         }
     }
@@ -98,7 +105,8 @@ impl Booking {
     ) -> TransactionOutcome {
         let (mut journal, mut reasons) = (Vec::new(), Vec::new());
         for leg in transaction.legs.iter().filter(|leg| !leg.amount.is_zero()) {
-            let line = purpose(leg).and_then(|(purpose, label)| line(context, purpose, label, leg.amount.negated()));
+            let line =
+                purpose(leg).and_then(|(purpose, label)| line(context, purpose, label, leg.amount.negated()));
             match line {
                 Ok(line) => journal.push(line),
                 Err(reason) if reasons.contains(&reason) => {}

@@ -6,7 +6,9 @@ impl BatchContext {
     /// What the catalog says of a product in a marketplace; `None` if it is not mapped. The host hands the catalog
     /// in sorted by SKU and marketplace.
     pub fn product(&self, sku: &str, marketplace: &str) -> Option<&CatalogEntry> {
-        let at = self.catalog.binary_search_by(|e| (e.sku.as_str(), e.marketplace.as_str()).cmp(&(sku, marketplace)));
+        let at = self
+            .catalog
+            .binary_search_by(|e| (e.sku.as_str(), e.marketplace.as_str()).cmp(&(sku, marketplace)));
         self.catalog.get(at.ok()?)
     }
 

@@ -15,8 +15,8 @@ mod money;
 pub mod testing;
 
 pub use bindings::ml_connector::mapper::types::{
-    BatchContext, Booking, CatalogEntry, Charge, CreditMemo, CreditMemoOutcome, Description, DocumentLine, Invoice,
-    JournalLine, Ledger, Leg, Money, Order, OrderItem, OrderOutcome, Reason, Setting, Transaction,
+    BatchContext, Booking, CatalogEntry, Charge, CreditMemo, CreditMemoOutcome, Description, DocumentLine,
+    Invoice, JournalLine, Ledger, Leg, Money, Order, OrderItem, OrderOutcome, Reason, Setting, Transaction,
     TransactionOutcome,
 };
 
@@ -86,7 +86,7 @@ macro_rules! export_mapper {
                 }
             }
 
-            $crate::__private::export_world!(Exported with_types_in $crate::__private::bindings);
+    $crate::__private::export_world!(Exported with_types_in $crate::__private::bindings);
         };
     };
 }

@@ -53,7 +53,9 @@ mod tests {
 
     #[test]
     fn contained_tax_is_rounded_by_the_net() {
-        for (gross, rate, tax) in [(1_200, 2_000, 200), (-1_200, 2_000, -200), (100, 1_900, 16), (1, 1_000, 0), (0, 2_000, 0)] {
+        for (gross, rate, tax) in
+            [(1_200, 2_000, 200), (-1_200, 2_000, -200), (100, 1_900, 16), (1, 1_000, 0), (0, 2_000, 0)]
+        {
             assert_eq!(Money::new(gross, "EUR").tax_included(rate).minor, tax, "{gross} at {rate}");
         }
     }

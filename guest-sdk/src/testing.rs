@@ -8,7 +8,10 @@ use crate::{
 /// A context with a dollar ledger: combinations are `01-{cost_center}-{account}`, and each of `purposes` has an
 /// account of its own, from 10001 on.
 pub fn context(purposes: &[&str]) -> BatchContext {
-    let accounts = purposes.iter().zip(10_001..).map(|(purpose, n): (&&str, u32)| ((*purpose).to_owned(), n.to_string()));
+    let accounts = purposes
+        .iter()
+        .zip(10_001..)
+        .map(|(purpose, n): (&&str, u32)| ((*purpose).to_owned(), n.to_string()));
     BatchContext {
         seller: "A1".to_owned(),
         settings: Vec::new(),
@@ -53,7 +56,8 @@ impl BatchContext {
 
 /// A shipped order of items, each a SKU with its charges `(kind, minor units)`.
 pub fn order(marketplace: &str, currency: &str, items: &[(&str, &[(&str, i64)])]) -> Order {
-    let items: Vec<OrderItem> = items.iter().enumerate().map(|(n, (sku, charges))| item(n, sku, currency, charges)).collect();
+    let items: Vec<OrderItem> =
+        items.iter().enumerate().map(|(n, (sku, charges))| item(n, sku, currency, charges)).collect();
     let total = items.iter().flat_map(|item| &item.charges).map(|charge| charge.amount.minor).sum();
     Order {
         id: "113-0000001-0000001".to_owned(),
@@ -89,7 +93,13 @@ fn item(n: usize, sku: &str, currency: &str, charges: &[(&str, i64)]) -> OrderIt
 }
 
 /// A transaction of legs `(path, minor units)`, all about one SKU if one is named.
-pub fn transaction(kind: &str, marketplace: &str, currency: &str, sku: Option<&str>, legs: &[(&str, i64)]) -> Transaction {
+pub fn transaction(
+    kind: &str,
+    marketplace: &str,
+    currency: &str,
+    sku: Option<&str>,
+    legs: &[(&str, i64)],
+) -> Transaction {
     let leg = |(path, minor): &(&str, i64)| Leg {
         path: (*path).to_owned(),
         amount: Money::new(*minor, currency),

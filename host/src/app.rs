@@ -128,7 +128,8 @@ impl App {
         config: &SellerConfig,
     ) -> Result<LoadedMapper, Failure> {
         let path = self.config.path(&config.mapper);
-        let bytes = std::fs::read(&path).map_err(|error| format!("cannot read the mapper {}: {error}", path.display()))?;
+        let bytes = std::fs::read(&path)
+            .map_err(|error| format!("cannot read the mapper {}: {error}", path.display()))?;
         let digest = ContentHash::of(&bytes);
         if let Some(mapper) = loaded.get(&digest) {
             return Ok(mapper.clone());
@@ -140,12 +141,11 @@ impl App {
 
     fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
         let path = self.config.path(&config.catalog);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| format!("cannot read the catalog {}: {error}", path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read the catalog {}: {error}", path.display()))?;
         let file = config.catalog.display().to_string();
-        let catalog = catalog_file::parse(&file, &text).map_err(|errors| {
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let catalog = catalog_file::parse(&file, &text)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         Ok(Seller {
             id: config.id.clone(),
             name: config.name.clone(),
@@ -192,7 +192,9 @@ fn http(config: &Config) -> Result<HttpClient, Failure> {
 }
 
 async fn clock(config: &Config) -> Result<AppClock, Failure> {
-    let ClockConfig::Stepped { advance_url } = &config.clock else { return Ok(AppClock::System(SystemClock)) };
+    let ClockConfig::Stepped { advance_url } = &config.clock else {
+        return Ok(AppClock::System(SystemClock));
+    };
     let http = http(config)?;
     let answer = http.send(Request::get(advance_url)).await?;
     let now = serde_json::from_slice::<RemoteClock>(&answer.body)?.now;

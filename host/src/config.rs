@@ -174,8 +174,8 @@ pub(crate) struct AuthorizationConfig {
 /// # Errors
 /// See [`ConfigError`].
 pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     let mut config: Config = toml::from_str(&text)
         .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
     config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -206,11 +206,17 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         if matches!(self.clock, ClockConfig::Stepped { .. }) && !self.development {
-            return Err(value("clock.mode", "a stepped clock is for development: write development = true, or remove it"));
+            return Err(value(
+                "clock.mode",
+                "a stepped clock is for development: write development = true, or remove it",
+            ));
         }
         // searchOrders takes one call in three minutes; a burst of 20 does not last.
         if self.cadence.orders_minutes < 3 {
-            return Err(value("cadence.orders_minutes", "Amazon allows one search in 3 minutes: write 3 or more"));
+            return Err(value(
+                "cadence.orders_minutes",
+                "Amazon allows one search in 3 minutes: write 3 or more",
+            ));
         }
         for (key, minutes) in [
             ("transactions_minutes", self.cadence.transactions_minutes),

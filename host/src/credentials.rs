@@ -57,7 +57,12 @@ fn refused(code: &'static str, message: String) -> SourceError {
 }
 
 impl CredentialStore {
-    pub(crate) fn new(store: Arc<dyn Store>, vault: Vault, amazon_client_id: String, fusion_client_id: String) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        amazon_client_id: String,
+        fusion_client_id: String,
+    ) -> Self {
         Self { store, vault, amazon_client_id, fusion_client_id }
     }
 
@@ -91,11 +96,14 @@ impl CredentialStore {
         let sealed = self.store.credential(kind.seller(), &name).await;
         let sealed = sealed.map_err(|error| refused("CRD-STORE", error.to_string()))?;
         let Some(sealed) = sealed else {
-            let message = format!("{name} of {} is not set: run `ml-connector credentials import`", kind.seller());
+            let message =
+                format!("{name} of {} is not set: run `ml-connector credentials import`", kind.seller());
             return Err(refused("CRD-MISSING", message));
         };
         let binding = Binding { tenant: TENANT, seller: kind.seller(), kind: &name, version: sealed.version };
-        self.vault.open(binding, &sealed.sealed).map_err(|error| refused("CRD-OPEN", format!("{name}: {error}")))
+        self.vault
+            .open(binding, &sealed.sealed)
+            .map_err(|error| refused("CRD-OPEN", format!("{name}: {error}")))
     }
 }
 

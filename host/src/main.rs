@@ -14,7 +14,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "ml-connector", version, about = "Keeps Oracle Fusion Cloud ERP in step with Amazon Seller Central")]
+#[command(
+    name = "ml-connector",
+    version,
+    about = "Keeps Oracle Fusion Cloud ERP in step with Amazon Seller Central"
+)]
 struct Arguments {
     /// The configuration file
     #[arg(long, short, global = true, default_value = "ml-connector.toml")]
@@ -87,7 +91,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let config = config::load(&arguments.config)?;
     match arguments.command {
         Command::Serve { until } => commands::serve(config, until).await,
-        Command::Credentials { command: CredentialsCommand::Import } => commands::import_credentials(config).await,
+        Command::Credentials { command: CredentialsCommand::Import } => {
+            commands::import_credentials(config).await
+        }
         Command::Check => commands::check(config).await,
         Command::Report { json } => commands::report(config, json).await,
         Command::Review { json } => commands::review(config, json).await,

@@ -23,8 +23,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// # Errors
 /// It cannot be started, fails, or prints something other than text.
 pub(crate) fn stdout(command: &mut Command) -> Result<String> {
-    let output =
-        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", name(command)))?;
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", name(command)))?;
     if !output.status.success() {
         bail!("{} failed: {}", name(command), output.status);
     }

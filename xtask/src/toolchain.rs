@@ -123,7 +123,9 @@ fn packages(show: &str) -> Vec<String> {
     for line in show.lines().filter(|line| line.starts_with("Depends:")) {
         let names = line.trim_start_matches("Depends:").split([',', '|']);
         let names = names.filter_map(|part| part.split_whitespace().next());
-        wanted.extend(names.filter(|n| n.starts_with("libstd-rust-web") || n.starts_with("libllvm")).map(str::to_owned));
+        wanted.extend(
+            names.filter(|n| n.starts_with("libstd-rust-web") || n.starts_with("libllvm")).map(str::to_owned),
+        );
     }
     wanted.sort();
     wanted.dedup();
@@ -134,7 +136,8 @@ fn build(home: &Path, folder: &Path, sysroot: &Path) -> Result<()> {
     let work = home.join(format!("building-{}", std::process::id()));
     let _gone = fs::remove_dir_all(&work);
     fs::create_dir_all(work.join("packages"))?;
-    let bar = ProgressBar::new(4).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
+    let bar =
+        ProgressBar::new(4).with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")?);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar.set_message("downloading rustc-web from Debian");
     let names = download(&work.join("packages"))?;
@@ -162,7 +165,12 @@ fn download(to: &Path) -> Result<Vec<String>> {
     // Twice: the compiler's shared libraries are named by the package of its standard library.
     let names = packages(&show(&packages(""))?);
     let names = packages(&show(&names)?);
-    process::run(Command::new("apt-get").args(["-qq", "-o", "APT::Sandbox::User=root", "download"]).args(&names).current_dir(to))?;
+    process::run(
+        Command::new("apt-get")
+            .args(["-qq", "-o", "APT::Sandbox::User=root", "download"])
+            .args(&names)
+            .current_dir(to),
+    )?;
     Ok(names)
 }
 
@@ -221,7 +229,8 @@ mod tests {
 
     #[test]
     fn reads_the_candidate_that_apt_names() {
-        let policy = "rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n  Version table:\n";
+        let policy =
+            "rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n  Version table:\n";
         assert_eq!(parse_candidate(policy).as_deref(), Some("1.96.0+dfsg1-1~deb12u2"));
         assert_eq!(parse_candidate("rustc-web:\n  Candidate: (none)\n"), None);
         assert_eq!(parse_candidate(""), None);
@@ -230,7 +239,8 @@ mod tests {
     #[test]
     fn takes_the_packages_that_the_compiler_depends_on() {
         let show = "Package: rustc-web\nDepends: libc6 (>= 2.34), libllvm22 (>= 1:22.1), libstd-rust-web-1.96 (= 1), gcc\n";
-        let wanted = ["libllvm22", "libstd-rust-web-1.96", "libstd-rust-web-dev", "rust-web-src", "rustc-web"];
+        let wanted =
+            ["libllvm22", "libstd-rust-web-1.96", "libstd-rust-web-dev", "rust-web-src", "rustc-web"];
         assert_eq!(packages(show), wanted);
     }
 

@@ -54,7 +54,8 @@ pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
 pub(crate) async fn review(config: Config, as_json: bool) -> Outcome {
     let app = App::open(config).await?;
     let totals = app.store.review_totals().await?;
-    let at_stake = |money: Option<ml_connector_domain::Money>| money.map(|m| m.to_string()).unwrap_or_default();
+    let at_stake =
+        |money: Option<ml_connector_domain::Money>| money.map(|m| m.to_string()).unwrap_or_default();
     if as_json {
         let items = app.store.open_reviews(LISTED).await?;
         let body = json!({
@@ -75,8 +76,12 @@ pub(crate) async fn review(config: Config, as_json: bool) -> Outcome {
         table.set_header(["what", "reason", "about", "how many", "at stake", "oldest"]);
         for row in &totals {
             table.add_row([
-                row.kind.clone(), row.code.clone(), row.about.clone(), row.subjects.to_string(),
-                at_stake(row.at_stake), row.oldest.strftime("%Y-%m-%d").to_string(),
+                row.kind.clone(),
+                row.code.clone(),
+                row.about.clone(),
+                row.subjects.to_string(),
+                at_stake(row.at_stake),
+                row.oldest.strftime("%Y-%m-%d").to_string(),
             ]);
         }
         say(&table.to_string());

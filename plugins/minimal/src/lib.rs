@@ -18,7 +18,9 @@ impl Mapper for Minimal {
         }
         let lines = order.items.iter().flat_map(|item| item.charges.iter().map(move |charge| (item, charge)));
         let lines = lines.map(|(item, charge)| match context.product(&item.sku, &order.marketplace) {
-            Some(product) => Ok(DocumentLine::of_item(item, &charge.kind, charge.amount.clone(), context.revenue(product))),
+            Some(product) => {
+                Ok(DocumentLine::of_item(item, &charge.kind, charge.amount.clone(), context.revenue(product)))
+            }
             None => Err(Reason::new("unmapped-sku", &item.sku, "the catalog does not name it")),
         });
         OrderOutcome::from_lines(lines)

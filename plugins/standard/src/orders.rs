@@ -7,6 +7,9 @@ use ml_connector_sdk::{
 use crate::accounts::{self, Sold};
 use crate::tax::{self, Regime};
 
+/// An amount with the account and rule that it goes to, or why there is none.
+type Part = (Money, Result<(String, String), Reason>);
+
 pub(crate) fn map(context: &BatchContext, order: &Order) -> OrderOutcome {
     if order.status != "SHIPPED" {
         return OrderOutcome::skip(&format!("its status is {}", order.status));
@@ -67,7 +70,7 @@ pub(crate) fn split(
     sold: Sold,
     amount: &Money,
     regime: Regime,
-) -> Vec<(Money, Result<(String, String), Reason>)> {
+) -> Vec<Part> {
     let place = accounts::of_sold(context, product, sold);
     match regime {
         Regime::Inclusive(points) if sold != Sold::Tax => {

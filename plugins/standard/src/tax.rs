@@ -18,10 +18,15 @@ pub(crate) enum Regime {
 pub(crate) fn regime(context: &BatchContext, marketplace: &str) -> Result<Regime, Reason> {
     let key = format!("tax.{marketplace}");
     let Some(value) = context.setting(&key) else {
-        return Err(Reason::new("tax-undeclared", marketplace, format!("the mapper's setting `{key}` is missing")));
+        return Err(Reason::new(
+            "tax-undeclared",
+            marketplace,
+            format!("the mapper's setting `{key}` is missing"),
+        ));
     };
     parse(value).ok_or_else(|| {
-        let message = format!("`{key}` is `{value}`: write `exclusive` or `inclusive:<percent>`, e.g. inclusive:19");
+        let message =
+            format!("`{key}` is `{value}`: write `exclusive` or `inclusive:<percent>`, e.g. inclusive:19");
         Reason::new("tax-undeclared", marketplace, message)
     })
 }

@@ -7,9 +7,22 @@ use proptest::prelude::*;
 use super::Standard;
 
 const PURPOSES: [&str; 16] = [
-    "settlement", "clearing", "tax_payable", "vat_payable", "commission", "fulfillment_fee", "other_fee",
-    "input_vat", "advertising", "storage", "subscription", "reserve", "reimbursement", "shipping_revenue",
-    "gift_wrap_revenue", "discount",
+    "settlement",
+    "clearing",
+    "tax_payable",
+    "vat_payable",
+    "commission",
+    "fulfillment_fee",
+    "other_fee",
+    "input_vat",
+    "advertising",
+    "storage",
+    "subscription",
+    "reserve",
+    "reimbursement",
+    "shipping_revenue",
+    "gift_wrap_revenue",
+    "discount",
 ];
 
 fn us_and_uk() -> BatchContext {
@@ -27,7 +40,8 @@ fn amounts(lines: &[DocumentLine]) -> Vec<(String, i64)> {
 #[test]
 fn a_us_order_posts_tax_beside_the_sale() {
     let context = us_and_uk();
-    let charges = [("ITEM", 2_000), ("SHIPPING", 500), ("GIFT_WRAP", 300), ("DISCOUNT", -200), ("TAX/ITEM", 160)];
+    let charges =
+        [("ITEM", 2_000), ("SHIPPING", 500), ("GIFT_WRAP", 300), ("DISCOUNT", -200), ("TAX/ITEM", 160)];
     let lines = invoice(Standard::map_order(&context, &order("US", "USD", &[("MUG", &charges)])));
     let account = |purpose, center| context.account(purpose, center).expect("named");
     let wanted = [
@@ -51,12 +65,22 @@ fn a_uk_order_takes_the_vat_out_of_the_price() {
 #[test]
 fn what_is_not_mapped_is_named_and_not_posted() {
     let context = us_and_uk();
-    let mixed = order("US", "USD", &[("MUG", &[("ITEM", 1)]), ("CUP", &[("ITEM", 1)]), ("CUP", &[("ITEM", 2)])]);
-    assert_eq!(reasons(Standard::map_order(&context, &mixed)), [("unmapped-sku".to_owned(), "CUP".to_owned())]);
+    let mixed =
+        order("US", "USD", &[("MUG", &[("ITEM", 1)]), ("CUP", &[("ITEM", 1)]), ("CUP", &[("ITEM", 2)])]);
+    assert_eq!(
+        reasons(Standard::map_order(&context, &mixed)),
+        [("unmapped-sku".to_owned(), "CUP".to_owned())]
+    );
     let odd = order("US", "USD", &[("MUG", &[("ITEM", 1), ("MYSTERY", 1)])]);
-    assert_eq!(reasons(Standard::map_order(&context, &odd)), [("unknown-charge".to_owned(), "MYSTERY".to_owned())]);
+    assert_eq!(
+        reasons(Standard::map_order(&context, &odd)),
+        [("unknown-charge".to_owned(), "MYSTERY".to_owned())]
+    );
     let elsewhere = order("JP", "JPY", &[("MUG", &[("ITEM", 1)])]);
-    assert_eq!(reasons(Standard::map_order(&context, &elsewhere)), [("tax-undeclared".to_owned(), "JP".to_owned())]);
+    assert_eq!(
+        reasons(Standard::map_order(&context, &elsewhere)),
+        [("tax-undeclared".to_owned(), "JP".to_owned())]
+    );
 }
 
 #[test]
@@ -90,7 +114,8 @@ fn a_shipment_clears_the_receivable_and_books_the_fees() {
         let account = context.account(purpose, None).expect("named");
         booking.journal.iter().filter(|line| line.account == account).map(|line| line.amount.minor).sum()
     };
-    let figures = ["clearing", "tax_payable", "commission", "input_vat", "fulfillment_fee", "settlement"].map(on);
+    let figures =
+        ["clearing", "tax_payable", "commission", "input_vat", "fulfillment_fee", "settlement"].map(on);
     assert_eq!(figures, [-2_160, 160, 300, 60, 475, 1_165]);
     assert_eq!(booking.credit_memo, None);
 }
@@ -118,7 +143,8 @@ fn a_refund_takes_back_what_the_sale_put_there() {
 #[test]
 fn a_refund_of_what_is_not_mapped_is_booked_but_its_credit_memo_is_reviewed() {
     let context = us_and_uk();
-    let refund = transaction("Refund", "US", "USD", Some("CUP"), &[("ProductCharges/OurPricePrincipal", -500)]);
+    let refund =
+        transaction("Refund", "US", "USD", Some("CUP"), &[("ProductCharges/OurPricePrincipal", -500)]);
     let booking = booking(Standard::map_transaction(&context, &refund));
     assert_balanced(&context, &refund, &booking);
     assert!(matches!(booking.credit_memo, Some(CreditMemoOutcome::Review(_))));

@@ -22,8 +22,13 @@ const KINDS: [&str; 8] = [
 
 pub(crate) fn map(context: &BatchContext, transaction: &Transaction) -> TransactionOutcome {
     if !KINDS.contains(&transaction.kind.as_str()) {
-        let message = format!("the standard mapper does not know transactions of type `{}`", transaction.kind);
-        return TransactionOutcome::Review(vec![Reason::new("unknown-transaction-type", &transaction.kind, message)]);
+        let message =
+            format!("the standard mapper does not know transactions of type `{}`", transaction.kind);
+        return TransactionOutcome::Review(vec![Reason::new(
+            "unknown-transaction-type",
+            &transaction.kind,
+            message,
+        )]);
     }
     let outcome = Booking::settling(context, transaction, |leg| {
         Ok(match accounts::leg(&leg.path)? {
@@ -62,7 +67,12 @@ fn credit_memo(context: &BatchContext, transaction: &Transaction) -> Option<Cred
     Some(CreditMemoOutcome::from_lines(order, lines))
 }
 
-fn leg_lines(context: &BatchContext, marketplace: &str, leg: &Leg, sold: Sold) -> Vec<Result<DocumentLine, Reason>> {
+fn leg_lines(
+    context: &BatchContext,
+    marketplace: &str,
+    leg: &Leg,
+    sold: Sold,
+) -> Vec<Result<DocumentLine, Reason>> {
     let regime = match tax::regime(context, marketplace) {
         Ok(regime) => regime,
         Err(reason) => return vec![Err(reason)],

@@ -1,1 +1,1 @@
-//! Tests of the clients, the pipeline and the daemon against the simulator.
+//! Tests of the clients, the sandbox, the pipeline and the daemon, in one binary: see `tests/it`.

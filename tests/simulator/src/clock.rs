@@ -35,5 +35,6 @@ impl SimulatedClock {
 
 /// A time as Amazon and Fusion write it.
 pub fn text(millis: i64) -> String {
-    Timestamp::from_millisecond(millis).map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    Timestamp::from_millisecond(millis)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

@@ -82,7 +82,9 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
     match (&request.method, request.path.as_str()) {
         (&Method::GET, "/control/clock") => Reply::json(200, &json!({ "now": text(world.clock.now()) })),
         (&Method::PUT, "/control/clock") => match serde_json::from_slice::<SetClock>(&request.body) {
-            Ok(set) if world.clock.set(set.now) => Reply::json(200, &json!({ "now": text(world.clock.now()) })),
+            Ok(set) if world.clock.set(set.now) => {
+                Reply::json(200, &json!({ "now": text(world.clock.now()) }))
+            }
             Ok(_) => Reply::text(409, "time does not go back"),
             Err(error) => Reply::text(400, error.to_string()),
         },

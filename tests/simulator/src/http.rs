@@ -28,7 +28,8 @@ impl<S: Send + Sync> FromRequest<S> for Incoming {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let (method, uri, headers) =
+            (request.method().clone(), request.uri().clone(), request.headers().clone());
         let body = Bytes::from_request(request, state).await.unwrap_or_default();
         Ok(Self {
             method,
@@ -58,7 +59,10 @@ fn decode(text: &str, plus_is_space: bool) -> String {
         let decoded = match byte {
             b'%' => {
                 let pair = [rest.next().unwrap_or(b'0'), rest.next().unwrap_or(b'0')];
-                std::str::from_utf8(&pair).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(b'?')
+                std::str::from_utf8(&pair)
+                    .ok()
+                    .and_then(|hex| u8::from_str_radix(hex, 16).ok())
+                    .unwrap_or(b'?')
             }
             b'+' if plus_is_space => b' ',
             other => other,
@@ -138,7 +142,8 @@ impl Reply {
         match self {
             Self::Answer { status, headers, body } => {
                 let mut response = Response::new(Body::from(body));
-                *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                *response.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 for (name, value) in headers {
                     if let Ok(value) = HeaderValue::from_str(&value) {
                         response.headers_mut().insert(name, value);

@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand};
 use ml_connector_simulator::scenario::ScenarioOptions;
 
 #[derive(Parser)]
-#[command(name = "ml-connector-simulator", about = "A simulated Selling Partner API and a simulated Oracle Fusion")]
+#[command(
+    name = "ml-connector-simulator",
+    about = "A simulated Selling Partner API and a simulated Oracle Fusion"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

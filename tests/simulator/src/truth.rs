@@ -152,7 +152,12 @@ fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
         for document in found {
             if document.total() != order.total() || document.currency != order.marketplace.currency {
                 verdict.amount_differences += 1;
-                verdict.note(format!("order {}: invoiced {}, not {}", order.id, document.total(), order.total()));
+                verdict.note(format!(
+                    "order {}: invoiced {}, not {}",
+                    order.id,
+                    document.total(),
+                    order.total()
+                ));
             }
         }
     }
@@ -186,7 +191,11 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
         for document in found {
             if document.total() != refund.buyer_total() || document.currency != refund.marketplace.currency {
                 verdict.amount_differences += 1;
-                verdict.note(format!("refund {id}: credited {}, not {}", document.total(), refund.buyer_total()));
+                verdict.note(format!(
+                    "refund {id}: credited {}, not {}",
+                    document.total(),
+                    refund.buyer_total()
+                ));
             }
         }
     }
@@ -198,7 +207,8 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
 
 fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
     let now = world.clock.now();
-    let account = ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
+    let account =
+        ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
     let settlement = combination(account, "000");
     for group in &world.scenario.groups {
         let own = |batch: &&crate::fusion::JournalBatch| {

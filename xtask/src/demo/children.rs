@@ -23,10 +23,12 @@ impl Child {
     /// Starts a process and waits for the line of JSON that says it is ready.
     pub(super) fn with_ready_line(mut command: Command) -> Result<(Self, Value)> {
         let mut child = Self::spawn(command.stdout(Stdio::piped()))?;
-        let stdout = child.process.as_mut().and_then(|process| process.stdout.take()).context("no standard output")?;
+        let stdout =
+            child.process.as_mut().and_then(|process| process.stdout.take()).context("no standard output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let ready = serde_json::from_str(&line).with_context(|| format!("no ready line but `{}`", line.trim()))?;
+        let ready =
+            serde_json::from_str(&line).with_context(|| format!("no ready line but `{}`", line.trim()))?;
         Ok((child, ready))
     }
 

@@ -39,19 +39,34 @@ pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path
 
 fn head(scenario: &Value, urls: &Value) -> Result<String> {
     let mut text = String::new();
-    writeln!(text, "database = \"connector.sqlite\"\nmaster_key_file = \"master.key\"\ndevelopment = true\n")?;
-    writeln!(text, "[clock]\nmode = \"stepped\"\nadvance_url = {}\n", with(&urls["control"], "/control/clock"))?;
+    writeln!(
+        text,
+        "database = \"connector.sqlite\"\nmaster_key_file = \"master.key\"\ndevelopment = true\n"
+    )?;
+    writeln!(
+        text,
+        "[clock]\nmode = \"stepped\"\nadvance_url = {}\n",
+        with(&urls["control"], "/control/clock")
+    )?;
     // A month passes in seconds: every poll costs as much as in production, so there are fewer.
     writeln!(text, "[cadence]\norders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720")?;
     writeln!(text, "reconcile_minutes = 1440\n")?;
     writeln!(text, "[amazon]\nclient_id = {}", scenario["application"]["client_id"])?;
-    writeln!(text, "client_secret_file = \"amazon.secret\"\nlwa_url = {}", with(&urls["lwa"], "/auth/o2/token"))?;
+    writeln!(
+        text,
+        "client_secret_file = \"amazon.secret\"\nlwa_url = {}",
+        with(&urls["lwa"], "/auth/o2/token")
+    )?;
     writeln!(text, "\n[amazon.endpoints]")?;
     for region in ["na", "eu", "fe"] {
         writeln!(text, "{region} = {}", urls["amazon"][region])?;
     }
     writeln!(text, "\n[fusion]\nbase_url = {}\nidentity_url = {}", urls["fusion"], urls["identity"])?;
-    writeln!(text, "scope = {}\nclient_id = {}", scenario["identity"]["scope"], scenario["identity"]["client_id"])?;
+    writeln!(
+        text,
+        "scope = {}\nclient_id = {}",
+        scenario["identity"]["scope"], scenario["identity"]["client_id"]
+    )?;
     writeln!(text, "client_secret_file = \"fusion.secret\"")?;
     Ok(text)
 }
@@ -63,7 +78,11 @@ fn with(url: &Value, path: &str) -> Value {
 
 fn seller_text(scenario: &Value, seller: &Value, id: &str, mapper: &Path) -> Result<String> {
     let mut text = String::new();
-    writeln!(text, "\n[[seller]]\nid = \"{id}\"\nname = {}\nstart_from = {}", seller["name"], scenario["start"])?;
+    writeln!(
+        text,
+        "\n[[seller]]\nid = \"{id}\"\nname = {}\nstart_from = {}",
+        seller["name"], scenario["start"]
+    )?;
     writeln!(text, "catalog = \"{id}.csv\"\nmapper = {:?}", mapper.display().to_string())?;
     for authorization in seller["authorizations"].as_array().into_iter().flatten() {
         let region = authorization["region"].as_str().unwrap_or_default();

@@ -146,7 +146,10 @@ fn serve(daemon: &Daemon, scenario: &Value, control: &str, folder: &Path) -> Res
             }
             let log = std::fs::read_to_string(folder.join("daemon.log"))?;
             let last: Vec<&str> = log.lines().rev().take(20).collect();
-            bail!("the daemon ended with {status}:\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+            bail!(
+                "the daemon ended with {status}:\n{}",
+                last.into_iter().rev().collect::<Vec<_>>().join("\n")
+            );
         }
     }
 }
@@ -168,7 +171,11 @@ fn day_number(text: &str) -> Option<i64> {
 fn summary(options: &Options, outcome: &Outcome) -> Value {
     let report = &outcome.report;
     let pick = |group: &str, names: &[&str]| -> Value {
-        names.iter().map(|name| ((*name).to_owned(), report[group][*name].clone())).collect::<serde_json::Map<_, _>>().into()
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), report[group][*name].clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
     let verdict = &outcome.truth["verdict"];
     json!({

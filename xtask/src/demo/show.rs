@@ -31,12 +31,14 @@ pub(super) fn tables(outcome: &Outcome) {
         ("skipped", "cancelled or free replacements"),
     ];
     table("Orders", &["orders", "count"], figures(report, "orders", &orders));
-    let transactions = [("read", "read from Amazon"), ("journaled", "in a settlement's journal"), ("review", "in review")];
+    let transactions =
+        [("read", "read from Amazon"), ("journaled", "in a settlement's journal"), ("review", "in review")];
     table("Transactions", &["transactions", "count"], figures(report, "transactions", &transactions));
     let row = |row: &Value| ["kind", "currency", "documents", "total"].map(|name| text(&row[name])).to_vec();
     let totals = report["totals"].as_array().into_iter().flatten().map(row).collect();
     table("Documents confirmed in Fusion", &["kind", "currency", "documents", "total"], totals);
-    let row = |row: &Value| ["kind", "code", "about", "subjects", "at_stake"].map(|name| text(&row[name])).to_vec();
+    let row =
+        |row: &Value| ["kind", "code", "about", "subjects", "at_stake"].map(|name| text(&row[name])).to_vec();
     let review = outcome.review["totals"].as_array().into_iter().flatten().map(row).collect();
     table("Waiting for a person", &["what", "reason", "about", "how many", "at stake"], review);
     let reconciliation = [("checks", "documents read back and compared"), ("differences", "differences")];

@@ -57,8 +57,9 @@ pub(crate) async fn fetch(
     ]);
     let answer = http.send(request).await.map_err(|error| transient("AMZ-LWA-DOWN", &error))?;
     if answer.is_success() {
-        let granted: Granted = serde_json::from_slice(&answer.body)
-            .map_err(|error| refused("AMZ-LWA-ANSWER", format!("Login with Amazon's answer is no token: {error}")))?;
+        let granted: Granted = serde_json::from_slice(&answer.body).map_err(|error| {
+            refused("AMZ-LWA-ANSWER", format!("Login with Amazon's answer is no token: {error}"))
+        })?;
         let expires = now.saturating_add(SignedDuration::from_secs(granted.expires_in.clamp(0, 86_400)));
         return Ok(Token { secret: granted.access_token.into(), expires: expires.unwrap_or(now) });
     }
@@ -66,10 +67,8 @@ pub(crate) async fn fetch(
 }
 
 fn denied(status: u16, body: &[u8]) -> SourceError {
-    let denied = serde_json::from_slice::<Denied>(body).unwrap_or(Denied {
-        error: String::new(),
-        error_description: format!("HTTP {status}"),
-    });
+    let denied = serde_json::from_slice::<Denied>(body)
+        .unwrap_or(Denied { error: String::new(), error_description: format!("HTTP {status}") });
     let words = denied.error_description;
     match denied.error.as_str() {
         _ if status == 429 || status >= 500 => SourceError::Transient {
@@ -79,15 +78,21 @@ fn denied(status: u16, body: &[u8]) -> SourceError {
         },
         "invalid_client" => refused(
             "AMZ-LWA-CLIENT",
-            format!("the application's client id or secret is wrong, or the secret's 180 days are over: {words}"),
+            format!(
+                "the application's client id or secret is wrong, or the secret's 180 days are over: {words}"
+            ),
         ),
         "invalid_grant" => refused(
             "AMZ-LWA-REVOKED",
-            format!("the seller's refresh token was revoked or is for another region: authorise again: {words}"),
+            format!(
+                "the seller's refresh token was revoked or is for another region: authorise again: {words}"
+            ),
         ),
         "unauthorized_client" => refused(
             "AMZ-LWA-OTHER-APP",
-            format!("the refresh token belongs to another application, or this one is not authorised: {words}"),
+            format!(
+                "the refresh token belongs to another application, or this one is not authorised: {words}"
+            ),
         ),
         error => refused("AMZ-LWA-REFUSED", format!("{error}: {words}")),
     }
@@ -111,7 +116,11 @@ mod tests {
     #[test]
     fn each_denial_has_its_own_code() {
         let rows = [
-            (401, r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#, "AMZ-LWA-CLIENT"),
+            (
+                401,
+                r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
+                "AMZ-LWA-CLIENT",
+            ),
             (400, r#"{"error":"invalid_grant","error_description":"x"}"#, "AMZ-LWA-REVOKED"),
             (400, r#"{"error":"unauthorized_client"}"#, "AMZ-LWA-OTHER-APP"),
             (400, r#"{"error":"invalid_scope"}"#, "AMZ-LWA-REFUSED"),

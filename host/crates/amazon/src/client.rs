@@ -92,7 +92,13 @@ impl SpApiClient {
         operation: Operation,
         query: &[(&str, &str)],
     ) -> Result<Response, SourceError> {
-        let bucket = format!("{}/{}/{}/{}", self.options.application, account.seller, account.region, operation.name());
+        let bucket = format!(
+            "{}/{}/{}/{}",
+            self.options.application,
+            account.seller,
+            account.region,
+            operation.name()
+        );
         let (mut attempt, mut refreshed) = (0, false);
         loop {
             attempt += 1;
@@ -121,7 +127,8 @@ impl SpApiClient {
     ) -> Result<(), SourceError> {
         let wait = BACKOFF.wait(attempt, &mut *self.rng.lock().unwrap_or_else(PoisonError::into_inner));
         let Some(wait) = wait else { return Err(error) };
-        let wait = SignedDuration::try_from(wait.max(at_least.unwrap_or_default())).unwrap_or(SignedDuration::ZERO);
+        let wait =
+            SignedDuration::try_from(wait.max(at_least.unwrap_or_default())).unwrap_or(SignedDuration::ZERO);
         let now = self.clock.now();
         self.clock.sleep_until(now.saturating_add(wait).unwrap_or(now)).await;
         Ok(())
@@ -157,7 +164,9 @@ impl SpApiClient {
 
     /// Takes over the rate that Amazon says is in force; it is sent on 200, 400 and 404 only.
     fn learn(&self, answer: &Response, bucket: &str) {
-        let Some(interval) = answer.header("x-amzn-ratelimit-limit").and_then(wire::rate_interval) else { return };
+        let Some(interval) = answer.header("x-amzn-ratelimit-limit").and_then(wire::rate_interval) else {
+            return;
+        };
         self.limiter.learned(bucket, interval);
     }
 
@@ -183,15 +192,21 @@ impl SpApiClient {
             403 if wire::is_expired_token(&answer.body) => Ok(Tried::Expired(token)),
             403 => Err(refused(
                 "AMZ-FORBIDDEN",
-                format!("{}: {}: check the application's roles, the region and the seller's authorisation",
-                    operation.name(), words()),
+                format!(
+                    "{}: {}: check the application's roles, the region and the seller's authorisation",
+                    operation.name(),
+                    words()
+                ),
             )),
             400 if wire::is_stale_page_token(&answer.body) => {
                 Err(SourceError::StaleToken { code: "AMZ-PAGE-TOKEN", message: words() })
             }
             500.. => {
                 let message = format!("{}: {}", operation.name(), words());
-                Ok(Tried::Again(SourceError::Transient { code: "AMZ-DOWN", message, retry_after: None }, None))
+                Ok(Tried::Again(
+                    SourceError::Transient { code: "AMZ-DOWN", message, retry_after: None },
+                    None,
+                ))
             }
             _ => Err(refused("AMZ-REFUSED", format!("{}: {}", operation.name(), words()))),
         }
@@ -260,7 +275,10 @@ impl AmazonSource for SpApiClient {
         })?;
         // A token that leads to itself would be followed for ever.
         if page.next.is_some() && page.next.as_deref() == token {
-            return Err(refused("AMZ-PAGE-LOOP", format!("{}: a page's token leads to itself", operation.name())));
+            return Err(refused(
+                "AMZ-PAGE-LOOP",
+                format!("{}: a page's token leads to itself", operation.name()),
+            ));
         }
         Ok(page)
     }

@@ -70,12 +70,13 @@ impl Catalog {
         let here = |rule: &&Rule| rule.marketplace.as_ref() == Some(marketplace);
         let anywhere = |rule: &&Rule| rule.marketplace.is_none();
         let of_sku = || self.rules.iter().filter(|rule| matches!(&rule.subject, Subject::Sku(s) if s == sku));
-        let product_type = of_sku().filter(here).chain(of_sku().filter(anywhere)).find_map(|r| r.product_type.clone());
+        let product_type =
+            of_sku().filter(here).chain(of_sku().filter(anywhere)).find_map(|r| r.product_type.clone());
         let of_type = || {
             let wanted = product_type.as_deref();
-            self.rules
-                .iter()
-                .filter(move |rule| matches!(&rule.subject, Subject::ProductType(t) if Some(t.as_str()) == wanted))
+            self.rules.iter().filter(
+                move |rule| matches!(&rule.subject, Subject::ProductType(t) if Some(t.as_str()) == wanted),
+            )
         };
         let by_precedence: Vec<&Rule> = of_sku()
             .filter(here)
@@ -83,14 +84,16 @@ impl Catalog {
             .chain(of_type().filter(here))
             .chain(of_type().filter(anywhere))
             .collect();
-        let first = |field: fn(&Rule) -> Option<&String>| by_precedence.iter().find_map(|rule| field(rule)).cloned();
+        let first =
+            |field: fn(&Rule) -> Option<&String>| by_precedence.iter().find_map(|rule| field(rule)).cloned();
         let places: Vec<&str> = by_precedence.iter().map(|rule| rule.place.as_str()).collect();
         Some(CatalogEntry {
             sku: sku.clone(),
             marketplace: marketplace.clone(),
             revenue: first(|rule| rule.revenue.as_ref())?,
             cogs: first(|rule| rule.cogs.as_ref()),
-            cost_center: first(|rule| rule.cost_center.as_ref()).unwrap_or_else(|| default_cost_center.to_owned()),
+            cost_center: first(|rule| rule.cost_center.as_ref())
+                .unwrap_or_else(|| default_cost_center.to_owned()),
             rule: places.join(" < "),
         })
     }
@@ -131,14 +134,19 @@ mod tests {
         let rows = [("US", "41000", "110"), ("DE", "41100", "110"), ("UK", "41200", "120")];
         for (marketplace, revenue, cost_center) in rows {
             let entry = catalog().resolve(&"MUG-1".into(), &marketplace.into(), "000").expect("mapped");
-            assert_eq!((entry.revenue.as_str(), entry.cost_center.as_str()), (revenue, cost_center), "{marketplace}");
+            assert_eq!(
+                (entry.revenue.as_str(), entry.cost_center.as_str()),
+                (revenue, cost_center),
+                "{marketplace}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_named_is_not_mapped() {
         assert_eq!(catalog().resolve(&"MUG-2".into(), &"US".into(), "000"), None);
-        let only_type = Catalog { rules: vec![rule(Subject::Sku("A".into()), None, [Some("x"), None, None], "c:2")] };
+        let only_type =
+            Catalog { rules: vec![rule(Subject::Sku("A".into()), None, [Some("x"), None, None], "c:2")] };
         assert_eq!(only_type.resolve(&"A".into(), &"US".into(), "000"), None);
     }
 }

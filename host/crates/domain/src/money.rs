@@ -24,8 +24,8 @@ impl Currency {
     /// Decimal places of the minor unit (ISO 4217).
     pub fn exponent(self) -> u32 {
         match &self.0 {
-            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
-            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF"
+            | b"UGX" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
             _ => 2,
         }
@@ -227,8 +227,16 @@ mod tests {
     #[test]
     fn parses_what_the_remotes_send() {
         let rows = [
-            ("25.37", 2537), ("80", 8000), ("-0.0", 0), ("1.0E-2", 1), ("-12.3", -1230), ("25.300", 2530),
-            (".5", 50), ("1E2", 10_000), ("+7", 700), ("0.00", 0),
+            ("25.37", 2537),
+            ("80", 8000),
+            ("-0.0", 0),
+            ("1.0E-2", 1),
+            ("-12.3", -1230),
+            ("25.300", 2530),
+            (".5", 50),
+            ("1E2", 10_000),
+            ("+7", 700),
+            ("0.00", 0),
         ];
         for (text, minor) in rows {
             assert_eq!(Money::parse(text, eur()), Ok(Money::new(minor, eur())), "{text}");
@@ -239,7 +247,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_amount() {
-        for text in ["", "-", ".", "1,5", "12.345", "NaN", "1e", "0x1", "1 ", "99999999999999999999", "1e400"] {
+        for text in ["", "-", ".", "1,5", "12.345", "NaN", "1e", "0x1", "1 ", "99999999999999999999", "1e400"]
+        {
             assert!(Money::parse(text, eur()).is_err(), "{text}");
         }
         assert!(matches!(Money::parse("1.99", Currency::JPY), Err(MoneyError::TooPrecise { .. })));

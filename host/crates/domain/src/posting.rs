@@ -153,7 +153,12 @@ pub struct InvalidTransition {
 ///
 /// # Errors
 /// An event that the state does not allow; the posting stays as it is.
-pub fn decide(state: &State, event: Event, now: Timestamp, patience: Patience) -> Result<State, InvalidTransition> {
+pub fn decide(
+    state: &State,
+    event: Event,
+    now: Timestamp,
+    patience: Patience,
+) -> Result<State, InvalidTransition> {
     let unknown = |attempt: u32, negatives: u32, since: Timestamp| State::Unknown {
         attempt,
         negatives,
@@ -171,7 +176,9 @@ pub fn decide(state: &State, event: Event, now: Timestamp, patience: Patience) -
             next_look: later(now, patience.job_interval),
             since: now,
         },
-        (State::Sending { .. } | State::Submitted { .. }, Event::Refused(reason)) => State::Rejected { reason },
+        (State::Sending { .. } | State::Submitted { .. }, Event::Refused(reason)) => {
+            State::Rejected { reason }
+        }
         (State::Sending { attempt }, Event::NotSent(not_before)) => {
             State::Planned { attempts: *attempt, not_before: not_before.max(now) }
         }
@@ -191,8 +198,12 @@ pub fn decide(state: &State, event: Event, now: Timestamp, patience: Patience) -
         }
         // A job that says it is done but whose batch cannot be seen yet is looked up until it can.
         (State::Submitted { attempt, .. }, Event::Absent) => unknown(*attempt, 0, now),
-        (State::Submitted { .. } | State::Unknown { .. }, Event::Found(fusion_id)) => State::Confirmed { fusion_id },
-        (State::Submitted { .. } | State::Unknown { .. }, Event::FoundDifferent(reason)) => State::Rejected { reason },
+        (State::Submitted { .. } | State::Unknown { .. }, Event::Found(fusion_id)) => {
+            State::Confirmed { fusion_id }
+        }
+        (State::Submitted { .. } | State::Unknown { .. }, Event::FoundDifferent(reason)) => {
+            State::Rejected { reason }
+        }
         (State::Unknown { attempt, negatives, since, .. }, Event::Absent) => {
             if negatives + 1 >= patience.negatives {
                 State::Planned { attempts: *attempt, not_before: now }
@@ -294,10 +305,18 @@ mod tests {
 
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
-            Just(Event::Start), Just(Event::Accepted(FusionId::from("1"))), Just(Event::InProgress("9".into())),
-            Just(Event::Refused("no".into())), (0..900_i64).prop_map(|s| Event::NotSent(at(s))), Just(Event::Lost),
-            Just(Event::Interrupted), Just(Event::StillRunning), Just(Event::Found(FusionId::from("1"))),
-            Just(Event::FoundDifferent("other".into())), Just(Event::Absent), Just(Event::LookUpFailed),
+            Just(Event::Start),
+            Just(Event::Accepted(FusionId::from("1"))),
+            Just(Event::InProgress("9".into())),
+            Just(Event::Refused("no".into())),
+            (0..900_i64).prop_map(|s| Event::NotSent(at(s))),
+            Just(Event::Lost),
+            Just(Event::Interrupted),
+            Just(Event::StillRunning),
+            Just(Event::Found(FusionId::from("1"))),
+            Just(Event::FoundDifferent("other".into())),
+            Just(Event::Absent),
+            Just(Event::LookUpFailed),
         ]
     }
 

@@ -93,7 +93,8 @@ mod tests {
             total: Money::new(1_000, Currency::USD),
             fusion_id: Some("7".into()),
         };
-        let one = |id: &str, minor| Observed::One { fusion_id: id.into(), total: Money::new(minor, Currency::USD) };
+        let one =
+            |id: &str, minor| Observed::One { fusion_id: id.into(), total: Money::new(minor, Currency::USD) };
         let rows = [
             (one("7", 1_000), None),
             (one("7", 999), Some("amount")),

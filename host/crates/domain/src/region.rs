@@ -55,6 +55,9 @@ impl FromStr for Region {
     type Err = UnknownRegion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|region| region.as_str() == text).ok_or_else(|| UnknownRegion(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|region| region.as_str() == text)
+            .ok_or_else(|| UnknownRegion(text.to_owned()))
     }
 }

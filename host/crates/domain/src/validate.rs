@@ -90,7 +90,10 @@ pub fn booking(lines: &[JournalLine], settlement_account: &str, total: Money) ->
         found.push(Reason::new(
             "mixed-currencies",
             line.label.clone(),
-            format!("line `{}` is in {}, the transaction in {}", line.label, line.amount.currency, total.currency),
+            format!(
+                "line `{}` is in {}, the transaction in {}",
+                line.label, line.amount.currency, total.currency
+            ),
         ));
         return found;
     }
@@ -111,7 +114,11 @@ fn line_count(lines: usize) -> Option<Reason> {
 fn one_currency(document: &Document, amounts: impl Iterator<Item = Money>) -> Option<Reason> {
     let wanted = document.currency;
     amounts.map(|amount| amount.currency).find(|currency| *currency != wanted).map(|other| {
-        Reason::new("mixed-currencies", other.code(), format!("a line is in {other}, the document in {wanted}"))
+        Reason::new(
+            "mixed-currencies",
+            other.code(),
+            format!("a line is in {other}, the document in {wanted}"),
+        )
     })
 }
 
@@ -163,7 +170,8 @@ fn balanced(lines: &[JournalLine]) -> Option<Reason> {
 }
 
 fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason> {
-    let on_account = lines.iter().filter(|line| line.account == account).map(|line| i128::from(line.amount.minor));
+    let on_account =
+        lines.iter().filter(|line| line.account == account).map(|line| i128::from(line.amount.minor));
     let net: i128 = on_account.sum();
     (net != i128::from(total.minor)).then(|| {
         let message = format!(
@@ -176,11 +184,15 @@ fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason>
 
 fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
     match (expectation, &document.body) {
-        (Expectation::Settlement { account, total }, Body::Journal { lines, .. }) => settles(lines, account, *total),
+        (Expectation::Settlement { account, total }, Body::Journal { lines, .. }) => {
+            settles(lines, account, *total)
+        }
         (Expectation::Total(wanted), _) => {
             let total = match document.total() {
                 Ok(total) => total,
-                Err(error) => return Some(Reason::new("total-differs", document.subject(), error.to_string())),
+                Err(error) => {
+                    return Some(Reason::new("total-differs", document.subject(), error.to_string()));
+                }
             };
             (total != *wanted).then(|| {
                 let message = format!("the lines sum to {total}, Amazon says {wanted}");

@@ -97,8 +97,10 @@ mod tests {
     #[test]
     fn fusions_words_are_found_in_every_form() {
         let rows = [
-            (r#"{"title":"Bad Request","status":"400","o:errorDetails":[{"detail":"Attribute X is required","o:errorCode":"27014","o:errorPath":"/X"}]}"#,
-             "27014: Attribute X is required (at /X)"),
+            (
+                r#"{"title":"Bad Request","status":"400","o:errorDetails":[{"detail":"Attribute X is required","o:errorCode":"27014","o:errorPath":"/X"}]}"#,
+                "27014: Attribute X is required (at /X)",
+            ),
             (r#"{"title":"Bad Request","detail":"no"}"#, "no"),
             (r#"{"title":"Bad Request"}"#, "Bad Request"),
             ("The business unit you entered doesn't exist.", "The business unit you entered doesn't exist."),

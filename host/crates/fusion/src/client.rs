@@ -34,7 +34,8 @@ const PAGE: usize = 500;
 /// Pages of one collection before something must be wrong.
 const PAGES_MAX: usize = 1_000;
 /// Tries of a read.
-const BACKOFF: Backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(60), attempts: 4 };
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(60), attempts: 4 };
 /// How long an answer about an account or a period is believed.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(60);
 
@@ -143,7 +144,8 @@ impl FusionClient {
         let request = Request::post(format!("{}/oauth2/v1/token", self.options.identity_url))
             .secret_header("authorization", basic.into())
             .form(&[("grant_type", "client_credentials"), ("scope", &self.options.scope)]);
-        let answer = self.http.send(request).await.map_err(|e| transient("FUS-IDENTITY-DOWN", e.to_string(), None))?;
+        let answer =
+            self.http.send(request).await.map_err(|e| transient("FUS-IDENTITY-DOWN", e.to_string(), None))?;
         if answer.status == 429 || answer.status >= 500 {
             let message = format!("the identity domain answered {}", answer.status);
             return Err(transient("FUS-IDENTITY-DOWN", message, answer.retry_after()));
@@ -153,10 +155,14 @@ impl FusionClient {
                 Ok(denied) => format!("{}: {}", denied.error, denied.error_description),
                 Err(_) => format!("HTTP {}", answer.status),
             };
-            return Err(refused("FUS-IDENTITY", format!("the identity domain refuses the client or the scope: {words}")));
+            return Err(refused(
+                "FUS-IDENTITY",
+                format!("the identity domain refuses the client or the scope: {words}"),
+            ));
         }
-        let granted: Granted = serde_json::from_slice(&answer.body)
-            .map_err(|e| refused("FUS-IDENTITY-ANSWER", format!("the identity domain's answer is no token: {e}")))?;
+        let granted: Granted = serde_json::from_slice(&answer.body).map_err(|e| {
+            refused("FUS-IDENTITY-ANSWER", format!("the identity domain's answer is no token: {e}"))
+        })?;
         let lasts = SignedDuration::from_secs(granted.expires_in.unwrap_or(300).clamp(0, 86_400));
         Ok(Token { secret: granted.access_token.into(), expires: now.saturating_add(lasts).unwrap_or(now) })
     }
@@ -177,7 +183,9 @@ impl FusionClient {
                 .secret_header("authorization", bearer);
             let result = self.http.send(sent).await;
             match &result {
-                Ok(answer) if answer.status == 401 && !fresh => self.tokens.invalidate("fusion", &token).await,
+                Ok(answer) if answer.status == 401 && !fresh => {
+                    self.tokens.invalidate("fusion", &token).await
+                }
                 _ => return Ok(result),
             }
         }
@@ -195,8 +203,9 @@ impl FusionClient {
             };
             match result {
                 Ok(body) => {
-                    return serde_json::from_slice(&body)
-                        .map_err(|e| refused("FUS-ANSWER", format!("{path}: the answer is not understood: {e}")));
+                    return serde_json::from_slice(&body).map_err(|e| {
+                        refused("FUS-ANSWER", format!("{path}: the answer is not understood: {e}"))
+                    });
                 }
                 Err(error @ SourceError::Transient { .. }) => self.back_off(attempt, error).await?,
                 Err(error) => return Err(error),
@@ -218,7 +227,11 @@ impl FusionClient {
     }
 
     /// Reads a whole collection, going on by what the server gave, not by what was asked for.
-    async fn all<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<T>, SourceError> {
+    async fn all<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Vec<T>, SourceError> {
         let mut items: Vec<T> = Vec::new();
         let limit = PAGE.to_string();
         for _ in 0..PAGES_MAX {
@@ -253,7 +266,10 @@ impl FusionClient {
         };
         match self.post(path, &body, "application/vnd.oracle.adf.resourceitem+json").await {
             Err(answer) => answer,
-            Ok(body) => match serde_json::from_slice::<wire::Created>(&body).ok().and_then(|c| c.customer_transaction_id.text()) {
+            Ok(body) => match serde_json::from_slice::<wire::Created>(&body)
+                .ok()
+                .and_then(|c| c.customer_transaction_id.text())
+            {
                 Some(id) => Answer::Accepted(FusionId::new(id)),
                 // It said 2xx: something is in Fusion, under a number that we do not know yet.
                 None => Answer::Lost("Fusion's answer names no CustomerTransactionId".to_owned()),
@@ -276,25 +292,41 @@ impl FusionClient {
 
     // === look-ups ===
 
-    async fn look_up_invoice(&self, setup: &LedgerSetup, document: &Document) -> Result<Observed, SourceError> {
+    async fn look_up_invoice(
+        &self,
+        setup: &LedgerSetup,
+        document: &Document,
+    ) -> Result<Observed, SourceError> {
         let found: Vec<wire::Invoice> =
             self.receivables("receivablesInvoices", "receivablesInvoiceLines", setup, document).await?;
         let [invoice] = found.as_slice() else { return Ok(none_or_several(found.len())) };
         let id = id_of(&invoice.customer_transaction_id)?;
-        let lines: Vec<wire::InvoiceLine> =
-            self.children(&format!("receivablesInvoices/{id}/child/receivablesInvoiceLines"), invoice.lines.as_ref()).await?;
+        let lines: Vec<wire::InvoiceLine> = self
+            .children(
+                &format!("receivablesInvoices/{id}/child/receivablesInvoiceLines"),
+                invoice.lines.as_ref(),
+            )
+            .await?;
         let own = invoice.lines.iter().flat_map(|lines| &lines.items).chain(&lines);
         let amounts = own.map(|line| line.line_amount.as_ref());
         total(id, invoice.invoice_currency_code.as_deref(), amounts)
     }
 
-    async fn look_up_credit_memo(&self, setup: &LedgerSetup, document: &Document) -> Result<Observed, SourceError> {
+    async fn look_up_credit_memo(
+        &self,
+        setup: &LedgerSetup,
+        document: &Document,
+    ) -> Result<Observed, SourceError> {
         let found: Vec<wire::CreditMemo> =
             self.receivables("receivablesCreditMemos", "receivablesCreditMemoLines", setup, document).await?;
         let [memo] = found.as_slice() else { return Ok(none_or_several(found.len())) };
         let id = id_of(&memo.customer_transaction_id)?;
-        let lines: Vec<wire::CreditMemoLine> =
-            self.children(&format!("receivablesCreditMemos/{id}/child/receivablesCreditMemoLines"), memo.lines.as_ref()).await?;
+        let lines: Vec<wire::CreditMemoLine> = self
+            .children(
+                &format!("receivablesCreditMemos/{id}/child/receivablesCreditMemoLines"),
+                memo.lines.as_ref(),
+            )
+            .await?;
         let own = memo.lines.iter().flat_map(|lines| &lines.items).chain(&lines);
         let amounts = own.map(|line| line.line_amount_credit.as_ref());
         total(id, memo.credit_memo_currency.as_deref(), amounts)
@@ -325,7 +357,12 @@ impl FusionClient {
         let limit = PAGE.to_string();
         for _ in 0..PAGES_MAX {
             let offset = (first.items.len() + items.len()).to_string();
-            let query = [("limit", limit.as_str()), ("offset", &offset), ("orderBy", "LineNumber"), ("onlyData", "true")];
+            let query = [
+                ("limit", limit.as_str()),
+                ("offset", &offset),
+                ("orderBy", "LineNumber"),
+                ("onlyData", "true"),
+            ];
             let page: Collection<T> = self.get(path, &query).await?;
             let empty = page.items.is_empty();
             items.extend(page.items);
@@ -336,7 +373,11 @@ impl FusionClient {
         Ok(items)
     }
 
-    async fn look_up_journal(&self, setup: &LedgerSetup, document: &Document) -> Result<Observed, SourceError> {
+    async fn look_up_journal(
+        &self,
+        setup: &LedgerSetup,
+        document: &Document,
+    ) -> Result<Observed, SourceError> {
         let key = quoted(document.key.as_str())?;
         let q = format!("BatchName LIKE '%{}%'", key.trim_matches('\''));
         let batches: Vec<wire::Batch> =
@@ -345,9 +386,12 @@ impl FusionClient {
         let id = id_of(&batch.je_batch_id)?;
         let account = setup.account(purpose::SETTLEMENT).unwrap_or_default();
         let mut net = Money::zero(document.currency);
-        let headers: Vec<wire::Header> = self.all(&format!("journalBatches/{id}/child/journalHeaders"), &[]).await?;
+        let headers: Vec<wire::Header> =
+            self.all(&format!("journalBatches/{id}/child/journalHeaders"), &[]).await?;
         for header in &headers {
-            let key = header.key().ok_or_else(|| refused("FUS-ANSWER", "a journal header has no link".to_owned()))?;
+            let key = header
+                .key()
+                .ok_or_else(|| refused("FUS-ANSWER", "a journal header has no link".to_owned()))?;
             let path = format!("journalBatches/{id}/child/journalHeaders/{key}/child/journalLines");
             let lines: Vec<wire::JournalLine> =
                 self.all(&path, &[("orderBy", "JeLineNumber"), ("onlyData", "true")]).await?;
@@ -493,7 +537,8 @@ impl Target for FusionClient {
                 self.send_receivable("receivablesInvoices", receivables::invoice(setup, document)).await
             }
             Body::CreditMemo { .. } => {
-                self.send_receivable("receivablesCreditMemos", receivables::credit_memo(setup, document)).await
+                self.send_receivable("receivablesCreditMemos", receivables::credit_memo(setup, document))
+                    .await
             }
             Body::Journal { .. } => self.send_journal(setup, document, attempt).await,
         }
@@ -505,9 +550,11 @@ impl Target for FusionClient {
         if jobs::state(status.as_deref().unwrap_or_default()) == JobState::Running {
             return Ok(JobStatus::Running);
         }
-        let details = self.finder("ESSExecutionDetailsRF", &arguments).await?.and_then(|found| found.request_status);
-        let outcome = jobs::outcome(details.as_deref().unwrap_or_default())
-            .map_err(|e| refused("FUS-ANSWER", format!("the details of request {request} are not understood: {e}")))?;
+        let details =
+            self.finder("ESSExecutionDetailsRF", &arguments).await?.and_then(|found| found.request_status);
+        let outcome = jobs::outcome(details.as_deref().unwrap_or_default()).map_err(|e| {
+            refused("FUS-ANSWER", format!("the details of request {request} are not understood: {e}"))
+        })?;
         Ok(match outcome {
             Outcome::Running => JobStatus::Running,
             Outcome::Succeeded => JobStatus::Done,
@@ -535,8 +582,9 @@ impl Target for FusionClient {
                 // A combination that cannot be asked for cannot exist either.
                 let Ok(value) = quoted(combination) else { continue };
                 let q = format!("AccountCombination={value} and EnabledFlag='Y'");
-                let found: Collection<Value> =
-                    self.get("accountCombinationsLOV", &[("q", &q), ("onlyData", "true"), ("limit", "1")]).await?;
+                let found: Collection<Value> = self
+                    .get("accountCombinationsLOV", &[("q", &q), ("onlyData", "true"), ("limit", "1")])
+                    .await?;
                 if found.items.is_empty() {
                     continue;
                 }
@@ -547,7 +595,12 @@ impl Target for FusionClient {
         Ok(known)
     }
 
-    async fn period(&self, setup: &LedgerSetup, module: Module, date: Date) -> Result<PeriodStatus, SourceError> {
+    async fn period(
+        &self,
+        setup: &LedgerSetup,
+        module: Module,
+        date: Date,
+    ) -> Result<PeriodStatus, SourceError> {
         let now = self.clock.now();
         let name = setup.period_of(date);
         let key = (setup.ledger_id.clone(), module, name.clone());

@@ -132,7 +132,9 @@ pub(crate) fn rejected_rows(report: &str) -> Vec<String> {
 fn starts_with_code(row: &str) -> bool {
     let first = row.split([',', ' ']).next().unwrap_or_default();
     let letters = first.bytes().take_while(u8::is_ascii_uppercase).count();
-    (2..=3).contains(&letters) && first.len() > letters && first.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    (2..=3).contains(&letters)
+        && first.len() > letters
+        && first.bytes().skip(letters).all(|b| b.is_ascii_digit())
 }
 
 /// The texts in a job's zipped logs and outputs.
@@ -140,7 +142,8 @@ fn starts_with_code(row: &str) -> bool {
 /// # Errors
 /// Content that is no zip, or too large.
 pub(crate) fn texts(content: &str) -> Result<Vec<String>, String> {
-    let bytes = base64::engine::general_purpose::STANDARD.decode(content).map_err(|error| error.to_string())?;
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(content).map_err(|error| error.to_string())?;
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let mut texts = Vec::new();
     for index in 0..archive.len() {

@@ -63,7 +63,10 @@ pub(crate) fn csv(setup: &LedgerSetup, document: &Document, attempt: u32) -> Res
         return Err("FUS-KIND: this is no journal".to_owned());
     };
     let description = format!("Amazon settlement {group}, {transactions} transactions, {}", setup.time_zone);
-    let mut writer = csv::WriterBuilder::new().has_headers(false).quote_style(csv::QuoteStyle::Necessary).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .quote_style(csv::QuoteStyle::Necessary)
+        .from_writer(Vec::new());
     for (line, n) in lines.iter().zip(1_u32..) {
         let row = row(setup, document, line, &description, (attempt, n))?;
         writer.write_record(&row).map_err(|error| error.to_string())?;
@@ -174,7 +177,10 @@ pub(crate) mod tests {
             currency,
             body: Body::Journal {
                 group: "G1".into(),
-                lines: vec![line("01-000-11800-000", 8_415, "Settlement"), line("01-000-12150-000", -8_415, "Sales, gross")],
+                lines: vec![
+                    line("01-000-11800-000", 8_415, "Settlement"),
+                    line("01-000-12150-000", -8_415, "Sales, gross"),
+                ],
                 transactions: 2,
             },
             origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
@@ -188,14 +194,37 @@ pub(crate) mod tests {
         record.iter().enumerate().filter(|(_, t)| !t.is_empty()).map(|(n, t)| (n + 1, t.to_owned())).collect()
     }
 
-    fn golden(currency: &str, amount: (usize, &str), account: &str, label: &str, n: u32) -> Vec<(usize, String)> {
+    fn golden(
+        currency: &str,
+        amount: (usize, &str),
+        account: &str,
+        label: &str,
+        n: u32,
+    ) -> Vec<(usize, String)> {
         let key = DocumentKey::derive('J', &"A1".into(), "G1", 0);
         let description = "Amazon settlement G1, 2 transactions, America/Los_Angeles";
         let mut row: Vec<(usize, String)> = [
-            (1, "NEW"), (2, "300000001"), (3, "2026/09/15"), (4, "Amazon"), (5, "Settlement"), (6, currency),
-            (7, "2026/09/15"), (8, "A"), (9, "01"), (10, "000"), (11, account), (12, "000"), amount,
-            (43, &format!("{key} Amazon settlement")), (44, description), (46, key.as_str()), (47, description),
-            (52, label), (53, &format!("{key}-{n}")), (67, &key.group_id(1).to_string()), (95, "Sep-26"),
+            (1, "NEW"),
+            (2, "300000001"),
+            (3, "2026/09/15"),
+            (4, "Amazon"),
+            (5, "Settlement"),
+            (6, currency),
+            (7, "2026/09/15"),
+            (8, "A"),
+            (9, "01"),
+            (10, "000"),
+            (11, account),
+            (12, "000"),
+            amount,
+            (43, &format!("{key} Amazon settlement")),
+            (44, description),
+            (46, key.as_str()),
+            (47, description),
+            (52, label),
+            (53, &format!("{key}-{n}")),
+            (67, &key.group_id(1).to_string()),
+            (95, "Sep-26"),
         ]
         .map(|(column, text)| (column, text.to_owned()))
         .to_vec();
@@ -217,7 +246,8 @@ pub(crate) mod tests {
 
     #[test]
     fn the_same_document_gives_the_same_bytes_and_a_new_attempt_a_new_group() {
-        let zip = |attempt| zipped(&csv(&setup(), &journal(Currency::USD), attempt).expect("rows")).expect("a zip");
+        let zip =
+            |attempt| zipped(&csv(&setup(), &journal(Currency::USD), attempt).expect("rows")).expect("a zip");
         assert_eq!(zip(1), zip(1));
         assert_ne!(zip(1), zip(2));
     }

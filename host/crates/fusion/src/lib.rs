@@ -18,4 +18,4 @@ mod query;
 mod receivables;
 mod wire;
 
-pub use client::{FusionCredentialSource, FusionCredentials, FusionOptions, FusionClient};
+pub use client::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};

@@ -15,7 +15,9 @@ fn number(amount: Money) -> Value {
 
 fn customer<'a>(setup: &'a LedgerSetup, marketplace: &MarketplaceId) -> Result<&'a str, String> {
     setup.bill_to.get(marketplace).map(String::as_str).ok_or_else(|| {
-        format!("FUS-BILL-TO: no bill-to customer is configured for marketplace {marketplace}: set ledger.bill_to")
+        format!(
+            "FUS-BILL-TO: no bill-to customer is configured for marketplace {marketplace}: set ledger.bill_to"
+        )
     })
 }
 
@@ -78,8 +80,11 @@ pub(crate) fn invoice(setup: &LedgerSetup, document: &Document) -> Result<Value,
 /// A line of pieces where the amount divides evenly, else of one piece: the amount is what must be right.
 fn invoice_line(line: &DocumentLine, number_: u32, order: &str) -> Value {
     let pieces = i64::from(line.quantity.max(1));
-    let (quantity, unit) =
-        if line.amount.minor % pieces == 0 { (pieces, line.amount.minor / pieces) } else { (1, line.amount.minor) };
+    let (quantity, unit) = if line.amount.minor % pieces == 0 {
+        (pieces, line.amount.minor / pieces)
+    } else {
+        (1, line.amount.minor)
+    };
     json!({
         "LineNumber": number_,
         "Description": line.description,
@@ -100,8 +105,9 @@ pub(crate) fn credit_memo(setup: &LedgerSetup, document: &Document) -> Result<Va
         return Err("FUS-KIND: this is no credit memo".to_owned());
     };
     let total = document.total().map_err(|error| error.to_string())?;
-    let mut distributions =
-        vec![json!({ "AccountClass": "Receivable", "AccountCombination": account(setup)?, "Amount": number(total) })];
+    let mut distributions = vec![
+        json!({ "AccountClass": "Receivable", "AccountCombination": account(setup)?, "Amount": number(total) }),
+    ];
     let mut bodies = Vec::new();
     for (group, n) in credit_lines(lines, total)?.into_iter().zip(1_u32..) {
         bodies.push(json!({
@@ -110,12 +116,14 @@ pub(crate) fn credit_memo(setup: &LedgerSetup, document: &Document) -> Result<Va
             "LineQuantityCredit": 1,
             "UnitSellingPrice": number(group.amount),
         }));
-        distributions.extend(group.accounts.into_iter().filter(|(_, minor)| *minor != 0).map(|(account, minor)| {
-            json!({
-                "CreditMemoLineNumber": n, "AccountClass": "Revenue",
-                "AccountCombination": account, "Amount": number(Money::new(minor, total.currency)),
-            })
-        }));
+        distributions.extend(group.accounts.into_iter().filter(|(_, minor)| *minor != 0).map(
+            |(account, minor)| {
+                json!({
+                    "CreditMemoLineNumber": n, "AccountClass": "Revenue",
+                    "AccountCombination": account, "Amount": number(Money::new(minor, total.currency)),
+                })
+            },
+        ));
     }
     let mut body = Map::new();
     for (name, value) in [

@@ -69,7 +69,12 @@ pub(crate) fn write_log(
 
 impl ResourceLimiter for CallState {
     /// Sums all memories of the store: a limit per memory would let three of them pass together.
-    fn memory_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_sub(current).saturating_add(desired);
         if total > self.limits.memory_bytes_max {
             self.memory_refused = true;
@@ -80,7 +85,12 @@ impl ResourceLimiter for CallState {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         const ELEMENT_BYTES: usize = 16;
         self.memory_growing(current * ELEMENT_BYTES, desired.saturating_mul(ELEMENT_BYTES), None)
     }

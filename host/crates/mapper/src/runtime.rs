@@ -109,7 +109,8 @@ impl MapperRuntime {
     /// # Errors
     /// See [`StartError`].
     pub fn new(limits: Limits) -> Result<Self, StartError> {
-        let engine = Engine::new(&config(&limits)).map_err(|error| StartError::Engine(format!("{error:#}")))?;
+        let engine =
+            Engine::new(&config(&limits)).map_err(|error| StartError::Engine(format!("{error:#}")))?;
         let ticker = Ticker::start(engine.clone())?;
         let runtime = Self { engine, limits, _ticker: Arc::new(ticker) };
         runtime.self_test()?;
@@ -126,8 +127,8 @@ impl MapperRuntime {
             return Err(LoadError::Size { bytes: bytes.len(), max });
         }
         // Only the component's bytes: wasmtime would take its text form, too, and nobody uploads that.
-        let component =
-            Component::from_binary(&self.engine, bytes).map_err(|e| LoadError::NotAComponent(format!("{e:#}")))?;
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|e| LoadError::NotAComponent(format!("{e:#}")))?;
         self.check_imports(&component)?;
         let mut linker = Linker::new(&self.engine);
         link_log(&mut linker).map_err(|e| LoadError::Export(format!("{e:#}")))?;
@@ -152,14 +153,17 @@ impl MapperRuntime {
     fn check_imports(&self, component: &Component) -> Result<(), LoadError> {
         const ALLOWED: [&str; 2] = [LOG, "ml-connector:mapper/types@0.1.0"];
         let ty = component.component_type();
-        let foreign = ty.imports(&self.engine).map(|(name, _)| name.to_owned()).find(|n| !ALLOWED.contains(&&**n));
+        let foreign =
+            ty.imports(&self.engine).map(|(name, _)| name.to_owned()).find(|n| !ALLOWED.contains(&&**n));
         match foreign {
             None => Ok(()),
             Some(import) if import.starts_with("wasi:") => Err(LoadError::Import {
                 import,
                 fix: "build for wasm32-unknown-unknown (Rust), or with --stub-wasi (componentize-py)",
             }),
-            Some(import) => Err(LoadError::Import { import, fix: "everything it needs comes in with the call" }),
+            Some(import) => {
+                Err(LoadError::Import { import, fix: "everything it needs comes in with the call" })
+            }
         }
     }
 
@@ -323,13 +327,15 @@ impl Mapper for LoadedMapper {
         context: &BatchContext,
         orders: &[Order],
     ) -> Result<Mapped<OrderOutcome>, MapperFault> {
-        let zone = TimeZone::get(&context.ledger.time_zone).map_err(|error| faults::host(error.to_string()))?;
+        let zone =
+            TimeZone::get(&context.ledger.time_zone).map_err(|error| faults::host(error.to_string()))?;
         let records: Vec<v0_1::WitOrder> = orders.iter().map(|order| v0_1::order(order, &zone)).collect();
         let lines = orders.iter().flat_map(|order| &order.items).count();
         let fuel = self.runtime.limits.fuel(orders.len(), lines);
         let (mapper, context) = (self.clone(), v0_1::context(context));
         blocking(move || {
-            let called = mapper.call(fuel, |world, store| world.call_map_orders(store, &context, &records))?;
+            let called =
+                mapper.call(fuel, |world, store| world.call_map_orders(store, &context, &records))?;
             outcomes(called, records.len(), v0_1::order_outcome)
         })
         .await
@@ -345,7 +351,8 @@ impl Mapper for LoadedMapper {
         let fuel = self.runtime.limits.fuel(transactions.len(), lines);
         let (mapper, context) = (self.clone(), v0_1::context(context));
         blocking(move || {
-            let called = mapper.call(fuel, |world, store| world.call_map_transactions(store, &context, &records))?;
+            let called =
+                mapper.call(fuel, |world, store| world.call_map_transactions(store, &context, &records))?;
             outcomes(called, records.len(), v0_1::transaction_outcome)
         })
         .await

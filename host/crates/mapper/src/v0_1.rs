@@ -1,9 +1,9 @@
 //! The contract `ml-connector:mapper@0.1.0`: its bindings, and conversions to and from the domain's types.
 
+use jiff::tz::TimeZone;
 use ml_connector_domain::mapping::{self, BatchContext};
 use ml_connector_domain::money::MoneyError;
 use ml_connector_domain::{Money, canonical};
-use jiff::tz::TimeZone;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -195,5 +195,8 @@ fn booking(booking: wit::Booking) -> Result<mapping::Booking, MoneyError> {
         }),
         Some(wit::CreditMemoOutcome::Review(why)) => Some(mapping::CreditMemoOutcome::Review(reasons(why))),
     };
-    Ok(mapping::Booking { journal: booking.journal.into_iter().map(line).collect::<Result<_, _>>()?, credit_memo })
+    Ok(mapping::Booking {
+        journal: booking.journal.into_iter().map(line).collect::<Result<_, _>>()?,
+        credit_memo,
+    })
 }

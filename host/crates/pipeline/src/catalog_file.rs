@@ -40,9 +40,11 @@ pub struct CatalogError {
 /// # Errors
 /// One entry per thing that is wrong.
 pub fn parse(file: &str, text: &str) -> Result<Catalog, Vec<CatalogError>> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let positions = header(file, &mut reader).map_err(|error| vec![error])?;
-    let mut file = FileReader { file, text, positions, rules: Vec::new(), seen: HashMap::new(), errors: Vec::new() };
+    let mut file =
+        FileReader { file, text, positions, rules: Vec::new(), seen: HashMap::new(), errors: Vec::new() };
     for record in reader.into_records() {
         match record {
             Ok(record) => file.row(&record),
@@ -56,7 +58,8 @@ pub fn parse(file: &str, text: &str) -> Result<Catalog, Vec<CatalogError>> {
 }
 
 fn header(file: &str, reader: &mut csv::Reader<&[u8]>) -> Result<[usize; 6], CatalogError> {
-    let wrong = |column: usize, message: String| CatalogError { file: file.to_owned(), line: 1, column, message };
+    let wrong =
+        |column: usize, message: String| CatalogError { file: file.to_owned(), line: 1, column, message };
     let names = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
     let mut positions = [usize::MAX; 6];
     for (index, name) in names.iter().enumerate() {
@@ -152,8 +155,12 @@ impl FileReader<'_> {
             if catalog.resolve(sku, &place, "0").is_none() {
                 let line = rule.place.rsplit(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
                 let message = match &rule.product_type {
-                    Some(kind) => format!("{sku} has no revenue_account, and neither has product type `{kind}`"),
-                    None => format!("{sku} has no revenue_account and no product_type that could give it one"),
+                    Some(kind) => {
+                        format!("{sku} has no revenue_account, and neither has product type `{kind}`")
+                    }
+                    None => {
+                        format!("{sku} has no revenue_account and no product_type that could give it one")
+                    }
                 };
                 self.errors.push(CatalogError { file: self.file.to_owned(), line, column: 1, message });
             }
@@ -186,7 +193,10 @@ mod tests {
         let rows = [
             ("MUG-1,,,41 000,,\n", "c.csv:2:9: revenue_account `41 000` is no segment value"),
             (",,,41000,,\n", "c.csv:2:1: a row needs a sku or a product_type"),
-            ("MUG-1,mugs,,,,\n", "c.csv:2:1: MUG-1 has no revenue_account, and neither has product type `mugs`"),
+            (
+                "MUG-1,mugs,,,,\n",
+                "c.csv:2:1: MUG-1 has no revenue_account, and neither has product type `mugs`",
+            ),
             ("MUG-1,,,41000,\n", "c.csv:2:1: 5 fields, the header has 6"),
             ("A,,,1,,\nA,,,2,,\n", "c.csv:3:1: line 2 is about the same product and marketplace"),
         ];

@@ -76,13 +76,25 @@ fn document_lines(row: &DocumentRow) -> Vec<String> {
     match &row.document.body {
         Body::Invoice { lines: body, .. } | Body::CreditMemo { lines: body, .. } => {
             lines.extend(body.iter().map(|line| {
-                format!("  {:>16}  {}  {}  [{}]", line.amount.to_string(), line.account, line.description, line.rule)
+                format!(
+                    "  {:>16}  {}  {}  [{}]",
+                    line.amount.to_string(),
+                    line.account,
+                    line.description,
+                    line.rule
+                )
             }));
         }
         Body::Journal { lines: body, transactions, .. } => {
             lines.push(format!("  sums of {transactions} transactions; debits positive"));
             lines.extend(body.iter().map(|line| {
-                format!("  {:>16}  {}  {}  [{}]", line.amount.to_string(), line.account, line.label, line.rule)
+                format!(
+                    "  {:>16}  {}  {}  [{}]",
+                    line.amount.to_string(),
+                    line.account,
+                    line.label,
+                    line.rule
+                )
             }));
         }
     }

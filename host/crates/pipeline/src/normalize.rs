@@ -25,7 +25,8 @@ pub async fn normalize(parts: &Parts, seller: &Seller) -> Result<usize, StageErr
             return Ok(total);
         }
         total += pending.len();
-        let mut chunk = Chunk { parts, seller, now: parts.clock.now(), released: HashSet::new(), changes: Vec::new() };
+        let mut chunk =
+            Chunk { parts, seller, now: parts.clock.now(), released: HashSet::new(), changes: Vec::new() };
         for raw in pending {
             chunk.add(raw).await?;
         }
@@ -102,7 +103,12 @@ impl Chunk<'_> {
         });
     }
 
-    fn unreadable(&mut self, raw: RawPayload, kind: &'static str, error: &Unreadable) -> Result<(), StageError> {
+    fn unreadable(
+        &mut self,
+        raw: RawPayload,
+        kind: &'static str,
+        error: &Unreadable,
+    ) -> Result<(), StageError> {
         self.review(kind, &raw.natural_id, "unreadable", &error.path, &error.message);
         self.done(raw);
         Ok(())
@@ -119,7 +125,13 @@ impl Chunk<'_> {
             at_stake: None,
             at: self.now,
         }));
-        self.changes.push(audit(self.now, &self.seller.id, subject, Action::Reviewed, format!("{code}: {message}")));
+        self.changes.push(audit(
+            self.now,
+            &self.seller.id,
+            subject,
+            Action::Reviewed,
+            format!("{code}: {message}"),
+        ));
     }
 
     async fn previous(&self, kind: &str, natural_id: &str) -> Result<Option<Previous>, StageError> {
@@ -174,7 +186,11 @@ impl Chunk<'_> {
     }
 
     /// A transaction that was seen before: a change of words keeps it where it is, a change of money does not.
-    fn stage_again(&mut self, transaction: &Transaction, previous: &Previous) -> Result<&'static str, StageError> {
+    fn stage_again(
+        &mut self,
+        transaction: &Transaction,
+        previous: &Previous,
+    ) -> Result<&'static str, StageError> {
         let before: Transaction = stored("transaction", &previous.record)?;
         let same_money = before.total == transaction.total
             && before.legs == transaction.legs
@@ -184,7 +200,8 @@ impl Chunk<'_> {
         Ok(match previous.stage.as_str() {
             stage::DOCUMENTED => {
                 if !same_money {
-                    let message = format!("was {} when it was journaled, is now {}", before.total, transaction.total);
+                    let message =
+                        format!("was {} when it was journaled, is now {}", before.total, transaction.total);
                     let id = transaction.id.as_str();
                     self.review(kind::TRANSACTION, id, "changed-after-journal", id, &message);
                 }

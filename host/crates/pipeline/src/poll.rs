@@ -48,7 +48,12 @@ pub struct Polled {
 ///
 /// # Errors
 /// A remote or the store failed. What was read until then is durable, and the next poll goes on from there.
-pub async fn poll(parts: &Parts, seller: &Seller, account: &Account, stream: Stream) -> Result<Polled, StageError> {
+pub async fn poll(
+    parts: &Parts,
+    seller: &Seller,
+    account: &Account,
+    stream: Stream,
+) -> Result<Polled, StageError> {
     let mut polled = Polled::default();
     let newest = later(parts.clock.now(), -FRESHEST);
     loop {
@@ -59,7 +64,12 @@ pub async fn poll(parts: &Parts, seller: &Seller, account: &Account, stream: Str
 }
 
 /// The window to be read next: the one under way, else the next one up to `newest`; `None` when all is read.
-fn next_window(cursor: Option<Cursor>, start: Timestamp, newest: Timestamp, stream: Stream) -> Option<Cursor> {
+fn next_window(
+    cursor: Option<Cursor>,
+    start: Timestamp,
+    newest: Timestamp,
+    stream: Stream,
+) -> Option<Cursor> {
     let cursor = cursor.unwrap_or(Cursor { position: start, window: None, token: None, polled_at: start });
     if cursor.window.is_some() {
         return Some(cursor);
@@ -105,7 +115,10 @@ async fn read_window(
     }
     Err(SourceError::Refused {
         code: "AMZ-PAGES",
-        message: format!("{} of {account:?} has more than {PAGES_MAX} pages from {from} to {to}", stream.as_str()),
+        message: format!(
+            "{} of {account:?} has more than {PAGES_MAX} pages from {from} to {to}",
+            stream.as_str()
+        ),
     }
     .into())
 }
@@ -149,7 +162,13 @@ fn changes(account: &Account, stream: Stream, page: Page, cursor: Cursor, now: T
     changes
 }
 
-fn read_event(seller: &SellerId, account: &Account, stream: Stream, records: usize, now: Timestamp) -> Change {
+fn read_event(
+    seller: &SellerId,
+    account: &Account,
+    stream: Stream,
+    records: usize,
+    now: Timestamp,
+) -> Change {
     let subject = format!("{}/{}", account.region, stream.as_str());
     audit(now, seller, subject, Action::Read, format!("{records} records on a page"))
 }

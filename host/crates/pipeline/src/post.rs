@@ -95,7 +95,11 @@ async fn start(
         if action == Action::Send {
             row.state = decide(&row.state, Event::Start, now, patience(&row))?;
             let detail = format!("{} ({})", row.document.key, row.state.name());
-            changes.push(Change::Posting { key: row.document.key.clone(), state: row.state.clone(), at: now });
+            changes.push(Change::Posting {
+                key: row.document.key.clone(),
+                state: row.state.clone(),
+                at: now,
+            });
             changes.push(audit(now, &seller.id, row.document.subject(), Audited::Sending, detail));
         }
         rows.push((row, action));
@@ -141,7 +145,9 @@ fn sent(answer: Answer, attempt: u32, now: Timestamp) -> (Event, String) {
             (Event::InProgress(request), words)
         }
         Answer::Refused(words) => (Event::Refused(words.clone()), words),
-        Answer::NotSent { reason, retry_after } => (Event::NotSent(next_attempt(retry_after, attempt, now)), reason),
+        Answer::NotSent { reason, retry_after } => {
+            (Event::NotSent(next_attempt(retry_after, attempt, now)), reason)
+        }
         Answer::Lost(words) => (Event::Lost, words),
     }
 }
@@ -161,7 +167,8 @@ async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -> (Event, S
             (Event::Found(fusion_id), words)
         }
         Ok(Observed::One { fusion_id, total }) => {
-            let words = format!("FUS-DIFFERS: {fusion_id} stands under its key over {total}, not {}", row.expected);
+            let words =
+                format!("FUS-DIFFERS: {fusion_id} stands under its key over {total}, not {}", row.expected);
             (Event::FoundDifferent(words.clone()), words)
         }
         Ok(Observed::Several(count)) => {

@@ -51,7 +51,11 @@ pub async fn reconcile(parts: &Parts, seller: &Seller, since: Timestamp) -> Resu
     }
 }
 
-async fn compare(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Result<(bool, Vec<Change>), StageError> {
+async fn compare(
+    parts: &Parts,
+    seller: &Seller,
+    row: &DocumentRow,
+) -> Result<(bool, Vec<Change>), StageError> {
     let observed = parts.target.look_up(&seller.ledger, &row.document).await?;
     let now = parts.clock.now();
     let finding = check(&expected(row), &observed);

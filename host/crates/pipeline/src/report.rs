@@ -107,7 +107,13 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
     let at = |of: &str, stages: &[&str]| stages_sum(&counts, of, stages);
     let posted = |of: &str, state: &str| postings_sum(&counts, Some(of), &[state]);
     let seen = [
-        stage::WAITING, stage::READY, stage::HELD, stage::BOOKED, stage::DOCUMENTED, stage::REVIEW, stage::SKIPPED,
+        stage::WAITING,
+        stage::READY,
+        stage::HELD,
+        stage::BOOKED,
+        stage::DOCUMENTED,
+        stage::REVIEW,
+        stage::SKIPPED,
     ];
     Ok(Report {
         orders: Orders {
@@ -149,8 +155,9 @@ fn stages_sum(counts: &Counts, of: &str, stages: &[&str]) -> u64 {
 }
 
 fn postings_sum(counts: &Counts, of: Option<&str>, states: &[&str]) -> u64 {
-    let wanted = counts.postings.iter().filter(|(kind, state, _)| {
-        of.is_none_or(|of| kind == of) && states.contains(&state.as_str())
-    });
+    let wanted = counts
+        .postings
+        .iter()
+        .filter(|(kind, state, _)| of.is_none_or(|of| kind == of) && states.contains(&state.as_str()));
     wanted.map(|(_, _, count)| count).sum()
 }

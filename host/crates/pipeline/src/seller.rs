@@ -1,11 +1,11 @@
 //! A seller as the pipeline knows it.
 
+use jiff::tz::TimeZone;
 use ml_connector_domain::catalog::{Catalog, CatalogEntry};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::BatchContext;
 use ml_connector_domain::{Date, MarketplaceId, Region, SellerId, Sku, Timestamp};
-use jiff::tz::TimeZone;
 
 /// All that is configured for one seller.
 #[derive(Debug, Clone)]
@@ -37,7 +37,10 @@ impl Seller {
     }
 
     /// The context of a batch that touches these products.
-    pub fn context<'a>(&self, products: impl IntoIterator<Item = (&'a Sku, &'a MarketplaceId)>) -> BatchContext {
+    pub fn context<'a>(
+        &self,
+        products: impl IntoIterator<Item = (&'a Sku, &'a MarketplaceId)>,
+    ) -> BatchContext {
         let mut wanted: Vec<_> = products.into_iter().collect();
         wanted.sort();
         wanted.dedup();

@@ -60,18 +60,14 @@ async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) ->
     let at = |wanted: &[&str]| -> u64 {
         stages.iter().filter(|row| wanted.contains(&row.stage.as_str())).map(|row| row.count).sum()
     };
-    let review = ToReview {
-        seller,
-        kind: kind::GROUP,
-        subject: group.id.as_str(),
-        at_stake: group.stated_total,
-        now,
-    };
+    let review =
+        ToReview { seller, kind: kind::GROUP, subject: group.id.as_str(), at_stake: group.stated_total, now };
     if at(&[stage::READY, stage::HELD, stage::WAITING]) > 0 {
         return Ok(false);
     }
     if at(&[stage::REVIEW]) > 0 {
-        let message = format!("{} of its transactions are in review: settle those first", at(&[stage::REVIEW]));
+        let message =
+            format!("{} of its transactions are in review: settle those first", at(&[stage::REVIEW]));
         let reason = Reason::new("transactions-in-review", group.id.as_str(), message);
         return changed(parts, review.because(&[reason])).await.map(|()| false);
     }
@@ -104,7 +100,9 @@ async fn journal(
     let currency = first.total.currency;
     let total = match Money::sum(currency, bookings.iter().map(|booking| booking.total)) {
         Ok(total) => total,
-        Err(error) => return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), error.to_string())])),
+        Err(error) => {
+            return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), error.to_string())]));
+        }
     };
     if let Some(stated) = group.stated_total.filter(|stated| *stated != total) {
         let message = format!("its {} transactions sum to {total}, Amazon states {stated}", bookings.len());
@@ -131,7 +129,8 @@ async fn journal(
     };
     let facts = Facts::gather(parts, seller, accounts, [(Module::GeneralLedger, date)].into()).await?;
     let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
-    let violations = validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(date));
+    let violations =
+        validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(date));
     Ok(if violations.is_empty() { Ok((document, total)) } else { Err(violations) })
 }
 
@@ -162,7 +161,10 @@ fn planned(
         Change::Plan {
             document: Box::new(document),
             expected: total,
-            recognizes: bookings.iter().map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT)).collect(),
+            recognizes: bookings
+                .iter()
+                .map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT))
+                .collect(),
             at: now,
         },
     ];

@@ -223,7 +223,12 @@ pub trait Target: Send + Sync {
     ///
     /// # Errors
     /// The question failed.
-    async fn period(&self, setup: &LedgerSetup, module: Module, date: Date) -> Result<PeriodStatus, SourceError>;
+    async fn period(
+        &self,
+        setup: &LedgerSetup,
+        module: Module,
+        date: Date,
+    ) -> Result<PeriodStatus, SourceError>;
 }
 
 /// A batch that a mapper did not map. It is the mapper's fault unless `host` says otherwise.

@@ -22,7 +22,8 @@ impl Backoff {
         if attempt >= self.attempts {
             return None;
         }
-        let ceiling = self.first.saturating_mul(1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX)).min(self.longest);
+        let ceiling =
+            self.first.saturating_mul(1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX)).min(self.longest);
         let millis = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
         Some(Duration::from_millis(rng.random_range(0..=millis)))
     }
@@ -35,7 +36,8 @@ mod tests {
 
     #[test]
     fn waits_stay_below_their_ceilings_and_end() {
-        let backoff = Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(10), attempts: 5 };
+        let backoff =
+            Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(10), attempts: 5 };
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
         for (attempt, ceiling) in [(1, 2), (2, 4), (3, 8), (4, 10)] {
             for _ in 0..200 {

@@ -29,7 +29,9 @@ impl Clock for SystemClock {
             loop {
                 let left = deadline.duration_since(self.now());
                 match Duration::try_from(left) {
-                    Ok(left) if !left.is_zero() => tokio::time::sleep(left.min(Duration::from_secs(60))).await,
+                    Ok(left) if !left.is_zero() => {
+                        tokio::time::sleep(left.min(Duration::from_secs(60))).await
+                    }
                     _ => return,
                 }
             }
@@ -239,6 +241,7 @@ mod tests {
 
     /// Polls once; says whether it is pending.
     async fn futures_poll(sleep: &mut Sleep<'_>) -> bool {
-        std::future::poll_fn(|context| std::task::Poll::Ready(sleep.as_mut().poll(context).is_pending())).await
+        std::future::poll_fn(|context| std::task::Poll::Ready(sleep.as_mut().poll(context).is_pending()))
+            .await
     }
 }

@@ -206,17 +206,24 @@ impl HttpClient {
         match url.scheme() {
             "https" => Ok(()),
             "http" if loopback && self.options.loopback_http => Ok(()),
-            _ => Err(TransportError::BadUrl(format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()))),
+            _ => Err(TransportError::BadUrl(format!(
+                "{}://{}",
+                url.scheme(),
+                url.host_str().unwrap_or_default()
+            ))),
         }
     }
 
     async fn exchange(&self, builder: reqwest::RequestBuilder) -> Result<Response, TransportError> {
-        let mut answer = builder.send().await.map_err(|error| match error.is_connect() || error.is_builder() {
-            true => TransportError::NotSent(describe(&error)),
-            false => TransportError::Lost(describe(&error)),
-        })?;
+        let mut answer =
+            builder.send().await.map_err(|error| match error.is_connect() || error.is_builder() {
+                true => TransportError::NotSent(describe(&error)),
+                false => TransportError::Lost(describe(&error)),
+            })?;
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| TransportError::Lost(describe(&error)))? {
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| TransportError::Lost(describe(&error)))?
+        {
             if body.len() + chunk.len() > self.options.body_bytes_max {
                 return Err(TransportError::TooLarge(self.options.body_bytes_max));
             }
@@ -228,7 +235,8 @@ impl HttpClient {
 
 /// An error with its causes, without the URL: a query may hold what is nobody's business.
 fn describe(error: &reqwest::Error) -> String {
-    let mut words = if error.is_timeout() { "timed out".to_owned() } else { "the connection failed".to_owned() };
+    let mut words =
+        if error.is_timeout() { "timed out".to_owned() } else { "the connection failed".to_owned() };
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         words = format!("{words}: {inner}");
@@ -269,7 +277,8 @@ mod tests {
             let free = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
             free.local_addr().expect("has an address").port()
         };
-        let error = client(true).send(Request::get(format!("http://127.0.0.1:{port}/"))).await.expect_err("refused");
+        let error =
+            client(true).send(Request::get(format!("http://127.0.0.1:{port}/"))).await.expect_err("refused");
         assert!(matches!(error, TransportError::NotSent(_)), "{error}");
     }
 

@@ -39,7 +39,12 @@ impl TokenCache {
     ///
     /// # Errors
     /// What `fetch` fails with.
-    pub async fn get<E, F>(&self, key: &str, now: Timestamp, fetch: impl FnOnce() -> F) -> Result<SecretString, E>
+    pub async fn get<E, F>(
+        &self,
+        key: &str,
+        now: Timestamp,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<SecretString, E>
     where
         F: Future<Output = Result<Token, E>>,
     {
@@ -86,8 +91,12 @@ mod tests {
     #[tokio::test]
     async fn one_of_many_fetches_and_all_get_its_token() {
         let (cache, fetches) = (TokenCache::default(), AtomicU32::new(0));
-        let (a, b, c) = tokio::join!(get(&cache, &fetches, 0), get(&cache, &fetches, 0), get(&cache, &fetches, 0));
-        assert_eq!((a.as_str(), b.as_str(), c.as_str(), fetches.load(Ordering::SeqCst)), ("t0", "t0", "t0", 1));
+        let (a, b, c) =
+            tokio::join!(get(&cache, &fetches, 0), get(&cache, &fetches, 0), get(&cache, &fetches, 0));
+        assert_eq!(
+            (a.as_str(), b.as_str(), c.as_str(), fetches.load(Ordering::SeqCst)),
+            ("t0", "t0", "t0", 1)
+        );
         assert_eq!(get(&cache, &fetches, 3_539).await, "t0");
         assert_eq!(get(&cache, &fetches, 3_540).await, "t1", "within the margin a new one is fetched");
     }

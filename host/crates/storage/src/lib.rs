@@ -20,8 +20,8 @@ mod sqlite;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use read::{
-    AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous, RawPayload,
-    ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,
+    AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
+    RawPayload, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,
 };
 pub use sqlite::SqliteStore;
 

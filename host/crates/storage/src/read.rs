@@ -221,7 +221,13 @@ pub trait Store: Send + Sync {
     async fn newest(&self, seller: &SellerId, kind: &str, natural_id: &str) -> Result<Option<Previous>>;
 
     /// Whether another record stands for the same economic event.
-    async fn has_twin(&self, seller: &SellerId, kind: &str, economic_id: &str, natural_id: &str) -> Result<bool>;
+    async fn has_twin(
+        &self,
+        seller: &SellerId,
+        kind: &str,
+        economic_id: &str,
+        natural_id: &str,
+    ) -> Result<bool>;
 
     /// The newest versions at a stage, as JSON, in the order of their ids.
     async fn at_stage(&self, seller: &SellerId, kind: &str, stage: &str, limit: u32) -> Result<Vec<String>>;
@@ -248,7 +254,12 @@ pub trait Store: Send + Sync {
     async fn postings_in(&self, seller: &SellerId, state: &str, limit: u32) -> Result<Vec<DocumentRow>>;
 
     /// Confirmed documents that were not compared with Fusion since `before`.
-    async fn unreconciled(&self, seller: &SellerId, before: Timestamp, limit: u32) -> Result<Vec<DocumentRow>>;
+    async fn unreconciled(
+        &self,
+        seller: &SellerId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DocumentRow>>;
 
     /// The credential of a kind.
     async fn credential(&self, seller: &str, kind: &str) -> Result<Option<SealedCredential>>;

@@ -38,7 +38,9 @@ pub(super) fn transactions(world: &World, seller: usize, region: Region, request
 fn time(request: &Incoming, name: &str) -> Result<Option<i64>, Reply> {
     match request.parameter(name) {
         None => Ok(None),
-        Some(text) => instant(text).map(Some).ok_or_else(|| invalid(&format!("Invalid Date-Time field(s) [{name}]."))),
+        Some(text) => {
+            instant(text).map(Some).ok_or_else(|| invalid(&format!("Invalid Date-Time field(s) [{name}].")))
+        }
     }
 }
 
@@ -49,7 +51,12 @@ fn known_only(request: &Incoming, known: &[&str]) -> Result<(), Reply> {
     }
 }
 
-fn transactions_page(world: &World, seller: usize, region: Region, request: &Incoming) -> Result<Reply, Reply> {
+fn transactions_page(
+    world: &World,
+    seller: usize,
+    region: Region,
+    request: &Incoming,
+) -> Result<Reply, Reply> {
     const FREE: [&str; 1] = ["nextToken"];
     known_only(request, &["postedAfter", "postedBefore", "marketplaceId", "transactionStatus", "nextToken"])?;
     let now = world.clock.now();
@@ -66,7 +73,11 @@ fn transactions_page(world: &World, seller: usize, region: Region, request: &Inc
         Some(token) => match paging::decode(request, &FREE, token) {
             Some(token) if now - token.made <= TOKEN_LIFE => (token.after.0, token.after.1 + 1),
             Some(_) => return Err(invalid("Token is not valid, token duration is 25 minutes.")),
-            None => return Err(invalid("We could not decode your NextToken. Possible reasons include changed parameters.")),
+            None => {
+                return Err(invalid(
+                    "We could not decode your NextToken. Possible reasons include changed parameters.",
+                ));
+            }
         },
     };
     let posted = &world.scenario.index.posted[Index::slot(seller, region)];
@@ -79,7 +90,8 @@ fn transactions_page(world: &World, seller: usize, region: Region, request: &Inc
     // Now and then a page is empty but not the last.
     let empty = request.parameter("nextToken").is_none() && found.len() > PAGE && after % 5 == 0;
     let shown = if empty { &[][..] } else { &found[..found.len().min(PAGE)] };
-    let list: Vec<Value> = shown.iter().map(|(_, n)| transaction(world, &world.scenario.transactions[*n])).collect();
+    let list: Vec<Value> =
+        shown.iter().map(|(_, n)| transaction(world, &world.scenario.transactions[*n])).collect();
     let mut payload = json!({ "transactions": list });
     if found.len() > PAGE {
         // A token behind nothing begins at the first record.
@@ -118,7 +130,9 @@ fn transaction(world: &World, transaction: &Transaction) -> Value {
         .map(|(name, value)| json!({ "relatedIdentifierName": name, "relatedIdentifierValue": value }))
         .collect();
     let contexts = match &transaction.released {
-        Some((at, _)) => json!([{ "contextType": "DeferredContext", "deferralReason": "DD7", "maturityDate": text(*at) }]),
+        Some((at, _)) => {
+            json!([{ "contextType": "DeferredContext", "deferralReason": "DD7", "maturityDate": text(*at) }])
+        }
         None => Value::Null,
     };
     json!({
@@ -178,10 +192,16 @@ fn groups_page(world: &World, seller: usize, region: Region, request: &Incoming)
     const FREE: [&str; 1] = ["NextToken"];
     known_only(
         request,
-        &["FinancialEventGroupStartedAfter", "FinancialEventGroupStartedBefore", "MaxResultsPerPage", "NextToken"],
+        &[
+            "FinancialEventGroupStartedAfter",
+            "FinancialEventGroupStartedBefore",
+            "MaxResultsPerPage",
+            "NextToken",
+        ],
     )?;
     let now = world.clock.now();
-    let after = time(request, "FinancialEventGroupStartedAfter")?.ok_or_else(|| invalid("Date range is invalid."))?;
+    let after =
+        time(request, "FinancialEventGroupStartedAfter")?.ok_or_else(|| invalid("Date range is invalid."))?;
     let before = time(request, "FinancialEventGroupStartedBefore")?.unwrap_or(now - FRESHEST);
     if after > now - FRESHEST || before > now - FRESHEST {
         return Err(invalid("Date range is invalid."));
@@ -195,12 +215,19 @@ fn groups_page(world: &World, seller: usize, region: Region, request: &Incoming)
         None => 0,
         Some(token) => match paging::decode(request, &FREE, token) {
             Some(token) => token.after.1 + 1,
-            None => return Err(invalid("We could not decode your NextToken. Possible reasons include changed parameters.")),
+            None => {
+                return Err(invalid(
+                    "We could not decode your NextToken. Possible reasons include changed parameters.",
+                ));
+            }
         },
     };
     let span_too_long = before - after > SPAN_LONGEST;
     let wanted = |group: &Group| {
-        group.seller == seller && group.region == region && (after..before).contains(&group.start) && !span_too_long
+        group.seller == seller
+            && group.region == region
+            && (after..before).contains(&group.start)
+            && !span_too_long
     };
     let found: Vec<usize> = world
         .scenario

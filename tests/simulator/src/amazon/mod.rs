@@ -50,9 +50,11 @@ struct Operation {
     limit: &'static str,
 }
 
-const SEARCH_ORDERS: Operation = Operation { name: "searchOrders", interval: 178_571, burst: 20, limit: "0.0056" };
+const SEARCH_ORDERS: Operation =
+    Operation { name: "searchOrders", interval: 178_571, burst: 20, limit: "0.0056" };
 const GET_ORDER: Operation = Operation { name: "getOrder", interval: 2_000, burst: 30, limit: "0.5" };
-const LIST_TRANSACTIONS: Operation = Operation { name: "listTransactions", interval: 2_000, burst: 10, limit: "0.5" };
+const LIST_TRANSACTIONS: Operation =
+    Operation { name: "listTransactions", interval: 2_000, burst: 10, limit: "0.5" };
 const LIST_GROUPS: Operation =
     Operation { name: "listFinancialEventGroups", interval: 2_000, burst: 30, limit: "0.5" };
 
@@ -144,7 +146,10 @@ fn take(world: &World, seller: usize, region: Region, operation: Operation) -> b
     let now = world.clock.now();
     let full = operation.burst * 1_000;
     let mut state = locked(&world.amazon);
-    let bucket = state.buckets.entry((seller, region, operation.name)).or_insert(Bucket { millitokens: full, at: now });
+    let bucket = state
+        .buckets
+        .entry((seller, region, operation.name))
+        .or_insert(Bucket { millitokens: full, at: now });
     let refilled = (now - bucket.at).saturating_mul(1_000) / operation.interval;
     if refilled > 0 {
         bucket.millitokens = full.min(bucket.millitokens.saturating_add(refilled));

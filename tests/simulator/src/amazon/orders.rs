@@ -8,20 +8,38 @@ use crate::http::{Incoming, Reply};
 use crate::scenario::{Currency, Index, Item, Order, Region, Seller, Status};
 
 const PARAMETERS: [&str; 10] = [
-    "createdAfter", "createdBefore", "lastUpdatedAfter", "lastUpdatedBefore", "marketplaceIds",
-    "fulfillmentStatuses", "fulfilledBy", "maxResultsPerPage", "paginationToken", "includedData",
+    "createdAfter",
+    "createdBefore",
+    "lastUpdatedAfter",
+    "lastUpdatedBefore",
+    "marketplaceIds",
+    "fulfillmentStatuses",
+    "fulfilledBy",
+    "maxResultsPerPage",
+    "paginationToken",
+    "includedData",
 ];
 /// What may differ from page to page.
 const FREE: [&str; 3] = ["paginationToken", "maxResultsPerPage", "includedData"];
 const DATA_SETS: [&str; 11] = [
-    "BUYER", "RECIPIENT", "PROCEEDS", "EXPENSE", "PROMOTION", "CANCELLATION", "FULFILLMENT", "PACKAGES", "TAX",
-    "PAYMENT", "FULFILLMENT_ORDERS",
+    "BUYER",
+    "RECIPIENT",
+    "PROCEEDS",
+    "EXPENSE",
+    "PROMOTION",
+    "CANCELLATION",
+    "FULFILLMENT",
+    "PACKAGES",
+    "TAX",
+    "PAYMENT",
+    "FULFILLMENT_ORDERS",
 ];
 /// A page token's life.
 const TOKEN_LIFE: i64 = DAY;
 
 fn included(request: &Incoming) -> Result<Vec<&str>, Reply> {
-    let sets: Vec<&str> = request.parameter("includedData").map(|t| t.split(',').collect()).unwrap_or_default();
+    let sets: Vec<&str> =
+        request.parameter("includedData").map(|t| t.split(',').collect()).unwrap_or_default();
     match sets.iter().find(|set| !DATA_SETS.contains(set)) {
         Some(unknown) => Err(invalid(&format!("includedData: {unknown}"))),
         None => Ok(sets),
@@ -51,18 +69,24 @@ fn page(world: &World, seller: usize, region: Region, request: &Incoming) -> Res
         Some(token) => match paging::decode(request, &FREE, token) {
             Some(token) if now - token.made <= TOKEN_LIFE => (token.after.0, token.after.1 + 1),
             Some(_) => return Err(invalid("The paginationToken has expired.")),
-            None => return Err(invalid("We could not decode your NextToken. Possible reasons include changed parameters.")),
+            None => {
+                return Err(invalid(
+                    "We could not decode your NextToken. Possible reasons include changed parameters.",
+                ));
+            }
         },
     };
     let updates = &world.scenario.index.updates[Index::slot(seller, region)];
     let first = updates.partition_point(|entry| *entry < from);
     // An order is found by its last change; earlier ones are history.
-    let current = updates[first..].iter().take_while(|(at, _)| *at <= before).filter(|(at, n)| {
-        world.scenario.orders[*n].at(now).is_some_and(|(since, _)| since == *at)
-    });
+    let current = updates[first..]
+        .iter()
+        .take_while(|(at, _)| *at <= before)
+        .filter(|(at, n)| world.scenario.orders[*n].at(now).is_some_and(|(since, _)| since == *at));
     let found: Vec<(i64, usize)> = current.take(size + 1).copied().collect();
     let shown = &found[..found.len().min(size)];
-    let orders: Vec<Value> = shown.iter().map(|(_, n)| order(world, &world.scenario.orders[*n], &sets)).collect();
+    let orders: Vec<Value> =
+        shown.iter().map(|(_, n)| order(world, &world.scenario.orders[*n], &sets)).collect();
     let mut body = json!({ "orders": orders, "lastUpdatedBefore": text(before) });
     if let (true, Some(last)) = (found.len() > size, shown.last()) {
         body["pagination"] = json!({ "nextToken": paging::encode(request, &FREE, *last, now) });
@@ -77,12 +101,19 @@ fn bounds(request: &Incoming, now: i64) -> Result<(i64, i64), Reply> {
     }
     let read = |name: &str| match request.parameter(name) {
         None => Ok(None),
-        Some(text) => instant(text).map(Some).ok_or_else(|| invalid(&format!("Invalid Date-Time field(s) [{name}]."))),
+        Some(text) => {
+            instant(text).map(Some).ok_or_else(|| invalid(&format!("Invalid Date-Time field(s) [{name}].")))
+        }
     };
-    let after = read("lastUpdatedAfter")?.ok_or_else(|| invalid("createdAfter or lastUpdatedAfter is required"))?;
+    let after =
+        read("lastUpdatedAfter")?.ok_or_else(|| invalid("createdAfter or lastUpdatedAfter is required"))?;
     let before = match read("lastUpdatedBefore")? {
-        Some(before) if before > now - FRESHEST => return Err(invalid("lastUpdatedBefore must be two minutes old")),
-        Some(before) if before < after => return Err(invalid("lastUpdatedBefore is before lastUpdatedAfter")),
+        Some(before) if before > now - FRESHEST => {
+            return Err(invalid("lastUpdatedBefore must be two minutes old"));
+        }
+        Some(before) if before < after => {
+            return Err(invalid("lastUpdatedBefore is before lastUpdatedAfter"));
+        }
         Some(before) => before,
         None => now - FRESHEST,
     };
@@ -111,7 +142,8 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
     let (updated, status) = order.at(world.clock.now()).unwrap_or((0, Status::Pending));
     // Money is stated once the payment is authorised.
     let priced = !matches!(status, Status::Pending | Status::Cancelled);
-    let items: Vec<Value> = order.items.iter().map(|i| item(seller, order, i, (status, priced), sets)).collect();
+    let items: Vec<Value> =
+        order.items.iter().map(|i| item(seller, order, i, (status, priced), sets)).collect();
     let mut body = json!({
         "orderId": order.id,
         "createdTime": text(order.timeline.first().map_or(0, |(at, _)| *at)),
@@ -123,7 +155,8 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
         "orderItems": items,
     });
     if let Some(original) = &order.replaces {
-        body["associatedOrders"] = json!([{ "orderId": original, "associationType": "REPLACEMENT_ORIGINAL_ID" }]);
+        body["associatedOrders"] =
+            json!([{ "orderId": original, "associationType": "REPLACEMENT_ORIGINAL_ID" }]);
     }
     if sets.contains(&"FULFILLMENT") {
         body["fulfillment"] = json!({ "fulfillmentStatus": status.name(), "fulfilledBy": "AMAZON" });
@@ -139,7 +172,13 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
     body
 }
 
-fn item(seller: &Seller, order: &Order, item: &Item, (status, priced): (Status, bool), sets: &[&str]) -> Value {
+fn item(
+    seller: &Seller,
+    order: &Order,
+    item: &Item,
+    (status, priced): (Status, bool),
+    sets: &[&str],
+) -> Value {
     let product = &seller.products[item.product];
     let mut body = json!({
         "orderItemId": item.id,
@@ -167,7 +206,12 @@ fn item(seller: &Seller, order: &Order, item: &Item, (status, priced): (Status, 
 
 fn proceeds(seller: &Seller, currency: Currency, item: &Item) -> Value {
     let discount = if seller.discounts_negative { -item.discount } else { item.discount };
-    let rows = [("ITEM", item.price), ("SHIPPING", item.shipping), ("GIFT_WRAP", item.gift_wrap), ("DISCOUNT", discount)];
+    let rows = [
+        ("ITEM", item.price),
+        ("SHIPPING", item.shipping),
+        ("GIFT_WRAP", item.gift_wrap),
+        ("DISCOUNT", discount),
+    ];
     let mut breakdowns: Vec<Value> = rows
         .into_iter()
         .filter(|(kind, minor)| *kind == "ITEM" || *minor != 0)
@@ -175,10 +219,13 @@ fn proceeds(seller: &Seller, currency: Currency, item: &Item) -> Value {
         .collect();
     let tax: i64 = item.taxes.iter().sum();
     if tax != 0 {
-        let parts = ["ITEM", "SHIPPING", "GIFT_WRAP"].into_iter().zip(item.taxes).filter(|(_, minor)| *minor != 0);
-        let details: Vec<Value> =
-            parts.map(|(subtype, minor)| json!({ "subtype": subtype, "value": money(currency, minor) })).collect();
-        breakdowns.push(json!({ "type": "TAX", "subtotal": money(currency, tax), "detailedBreakdowns": details }));
+        let parts =
+            ["ITEM", "SHIPPING", "GIFT_WRAP"].into_iter().zip(item.taxes).filter(|(_, minor)| *minor != 0);
+        let details: Vec<Value> = parts
+            .map(|(subtype, minor)| json!({ "subtype": subtype, "value": money(currency, minor) }))
+            .collect();
+        breakdowns
+            .push(json!({ "type": "TAX", "subtotal": money(currency, tax), "detailedBreakdowns": details }));
     }
     let mut body = Map::new();
     body.insert("proceedsTotal".to_owned(), money(currency, item.total()));

@@ -90,7 +90,10 @@ pub(super) fn collection(request: &Incoming, path: &str, queryable: &[&str], row
         Err(words) => return Reply::text(400, words),
     };
     if conditions.iter().any(|(attribute, ..)| !queryable.contains(&attribute.as_str())) {
-        return Reply::text(400, "URL request parameter q cannot be processed: an attribute isn't queryable.");
+        return Reply::text(
+            400,
+            "URL request parameter q cannot be processed: an attribute isn't queryable.",
+        );
     }
     let matches = |row: &Row| {
         conditions.iter().all(|(attribute, operator, value)| {
@@ -105,7 +108,8 @@ pub(super) fn collection(request: &Incoming, path: &str, queryable: &[&str], row
     if let Some(order) = request.parameter("orderBy") {
         rows.sort_by_key(|row| sort_key(row.attributes.get(order)));
     }
-    let number = |name: &str, default: usize| request.parameter(name).map_or(Ok(default), str::parse::<usize>);
+    let number =
+        |name: &str, default: usize| request.parameter(name).map_or(Ok(default), str::parse::<usize>);
     let (Ok(limit), Ok(offset)) = (number("limit", LIMIT), number("offset", 0)) else {
         return Reply::text(400, "limit and offset are numbers.");
     };
@@ -116,7 +120,8 @@ pub(super) fn collection(request: &Incoming, path: &str, queryable: &[&str], row
     let count = page.len();
     let links = request.parameter("onlyData") != Some("true");
     let items: Vec<Value> = page.into_iter().map(|row| item(path, row, links)).collect();
-    let mut body = json!({ "items": items, "count": count, "hasMore": has_more, "limit": limit, "offset": offset });
+    let mut body =
+        json!({ "items": items, "count": count, "hasMore": has_more, "limit": limit, "offset": offset });
     if request.parameter("totalResults") == Some("true") {
         body["totalResults"] = json!(total);
     }
@@ -135,7 +140,10 @@ fn item(path: &str, row: Row, links: bool) -> Value {
     let mut attributes = row.attributes;
     if links {
         let href = format!("{path}/{}", row.key);
-        attributes.insert("links".to_owned(), json!([{ "rel": "self", "href": href, "name": path, "kind": "item" }]));
+        attributes.insert(
+            "links".to_owned(),
+            json!([{ "rel": "self", "href": href, "name": path, "kind": "item" }]),
+        );
     }
     Value::Object(attributes)
 }

@@ -54,14 +54,20 @@ pub struct GlLine {
 pub(super) enum Imported {
     /// The file could not be loaded.
     LoadFailed(String),
-    /// So many rows were selected and imported, none if nothing matched the parameters.
-    Done(usize),
+    /// What the parameters selected was imported; that may be nothing, and is no error.
+    Done,
     /// No row was imported; the report says why.
     Rejected(String),
 }
 
 /// Loads a zip and imports the group that the parameters name.
-pub(super) fn import(world: &World, state: &mut FusionState, zip: &[u8], parameters: &str, request: u64) -> Imported {
+pub(super) fn import(
+    world: &World,
+    state: &mut FusionState,
+    zip: &[u8],
+    parameters: &str,
+    request: u64,
+) -> Imported {
     match load(zip) {
         Ok(rows) => state.interface.extend(rows),
         Err(words) => return Imported::LoadFailed(words),
@@ -71,16 +77,17 @@ pub(super) fn import(world: &World, state: &mut FusionState, zip: &[u8], paramet
         return Imported::LoadFailed("the launcher takes seven parameters".to_owned());
     };
     let sellers = &world.scenario.sellers;
-    let setup = sellers.iter().position(|s| s.fusion.ledger_id == *ledger && s.fusion.data_access_set_id == *access_set);
-    let Some(seller) = setup else { return Imported::Done(0) };
+    let setup = sellers
+        .iter()
+        .position(|s| s.fusion.ledger_id == *ledger && s.fusion.data_access_set_id == *access_set);
+    let Some(seller) = setup else { return Imported::Done };
     // A group or source that does not match selects nothing, and that is no error.
-    let (selected, rest): (Vec<InterfaceRow>, Vec<InterfaceRow>) =
-        std::mem::take(&mut state.interface).into_iter().partition(|row| {
-            row.at(67) == *group && row.at(4) == *source && row.at(2) == *ledger
-        });
+    let (selected, rest): (Vec<InterfaceRow>, Vec<InterfaceRow>) = std::mem::take(&mut state.interface)
+        .into_iter()
+        .partition(|row| row.at(67) == *group && row.at(4) == *source && row.at(2) == *ledger);
     state.interface = rest;
     if selected.is_empty() {
-        return Imported::Done(0);
+        return Imported::Done;
     }
     let problems = problems(world, state, &sellers[seller].fusion, &selected);
     if problems.iter().any(|codes| !codes.is_empty()) {
@@ -88,15 +95,16 @@ pub(super) fn import(world: &World, state: &mut FusionState, zip: &[u8], paramet
         state.interface.extend(selected);
         return Imported::Rejected(report);
     }
-    let count = selected.len();
     let batch = batch(state, seller, &selected, request);
     state.batches.push(batch);
-    Imported::Done(count)
+    Imported::Done
 }
 
 fn load(zip: &[u8]) -> Result<Vec<InterfaceRow>, String> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(zip)).map_err(|error| error.to_string())?;
-    let mut file = archive.by_name("GlInterface.csv").map_err(|_| "SQL*Loader cannot find GlInterface.csv".to_owned())?;
+    let mut file = archive
+        .by_name("GlInterface.csv")
+        .map_err(|_| "SQL*Loader cannot find GlInterface.csv".to_owned())?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| error.to_string())?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
@@ -120,7 +128,9 @@ fn load(zip: &[u8]) -> Result<Vec<InterfaceRow>, String> {
 fn iso(date: &str) -> Option<String> {
     let parts: Vec<&str> = date.split('/').collect();
     match parts.as_slice() {
-        [year, month, day] if [year.len(), month.len(), day.len()] == [4, 2, 2] => Some(format!("{year}-{month}-{day}")),
+        [year, month, day] if [year.len(), month.len(), day.len()] == [4, 2, 2] => {
+            Some(format!("{year}-{month}-{day}"))
+        }
         _ => None,
     }
 }
@@ -137,7 +147,12 @@ fn net(row: &InterfaceRow) -> Option<i64> {
 }
 
 /// The error codes of each row.
-fn problems(world: &World, state: &FusionState, setup: &FusionSetup, rows: &[InterfaceRow]) -> Vec<Vec<&'static str>> {
+fn problems(
+    world: &World,
+    state: &FusionState,
+    setup: &FusionSetup,
+    rows: &[InterfaceRow],
+) -> Vec<Vec<&'static str>> {
     let mut sums = BTreeMap::<(String, String), i64>::new();
     for row in rows {
         *sums.entry((row.at(46).to_owned(), row.at(6).to_owned())).or_default() += net(row).unwrap_or(0);
@@ -152,7 +167,10 @@ fn problems(world: &World, state: &FusionState, setup: &FusionSetup, rows: &[Int
             if !state.combinations.contains(&account(row)) {
                 codes.push("EF04");
             }
-            if row.at(5) != names::JOURNAL_CATEGORY || row.at(4) != names::JOURNAL_SOURCE || row.at(2) != setup.ledger_id {
+            if row.at(5) != names::JOURNAL_CATEGORY
+                || row.at(4) != names::JOURNAL_SOURCE
+                || row.at(2) != setup.ledger_id
+            {
                 codes.push("EM01");
             }
             match Currency::of(row.at(6)) {
@@ -180,7 +198,8 @@ fn problems(world: &World, state: &FusionState, setup: &FusionSetup, rows: &[Int
 fn report(rows: &[InterfaceRow], problems: &[Vec<&'static str>]) -> String {
     let mut report = "Journal Import Execution Report\n\n=========== Error Lines ===========\n".to_owned();
     for (row, codes) in rows.iter().zip(problems).filter(|(_, codes)| !codes.is_empty()) {
-        let line = [row.at(4), row.at(3), row.at(6), row.at(39), row.at(40), &account(row), row.at(53)].join("  ");
+        let line =
+            [row.at(4), row.at(3), row.at(6), row.at(39), row.at(40), &account(row), row.at(53)].join("  ");
         report.push_str(&format!("{}  {line}\n", codes.join(",")));
     }
     report.push_str(

@@ -13,8 +13,18 @@ const CODEC: base64::engine::GeneralPurpose = base64::engine::general_purpose::S
 const LAUNCHER: &str = "oracle/apps/ess/financials/generalLedger/programs/common,JournalImportLauncher";
 
 const ATTRIBUTES: [&str; 12] = [
-    "OperationName", "DocumentContent", "ContentType", "FileName", "DocumentAccount", "JobName", "ParameterList",
-    "CallbackURL", "NotificationCode", "JobOptions", "ReqstId", "FileType",
+    "OperationName",
+    "DocumentContent",
+    "ContentType",
+    "FileName",
+    "DocumentAccount",
+    "JobName",
+    "ParameterList",
+    "CallbackURL",
+    "NotificationCode",
+    "JobOptions",
+    "ReqstId",
+    "FileType",
 ];
 
 /// A tree of jobs: loader, launcher, import.
@@ -47,7 +57,8 @@ fn envelope(items: Vec<Value>) -> Value {
 
 /// All attributes, most of them null, as Fusion echoes them.
 fn echo(set: &[(&str, Value)]) -> Value {
-    let mut body: Map<String, Value> = ATTRIBUTES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
+    let mut body: Map<String, Value> =
+        ATTRIBUTES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     body.insert("RequestStatus".to_owned(), Value::Null);
     for (name, value) in set {
         body.insert((*name).to_owned(), value.clone());
@@ -90,11 +101,14 @@ pub(super) fn post(world: &World, request: &Incoming) -> Reply {
         submitted: world.clock.now(),
         ended: None,
     });
-    Reply::json(201, &echo(&[
-        ("OperationName", json!("importBulkData")),
-        ("FileName", json!(text("FileName"))),
-        ("ReqstId", json!(id.to_string())),
-    ]))
+    Reply::json(
+        201,
+        &echo(&[
+            ("OperationName", json!("importBulkData")),
+            ("FileName", json!(text("FileName"))),
+            ("ReqstId", json!(id.to_string())),
+        ]),
+    )
 }
 
 /// Answers the finders.
@@ -125,7 +139,7 @@ fn advance(world: &World, id: u64) -> Option<(u32, Option<Ended>)> {
     if due && job.ended.is_none() {
         let (zip, parameters) = (job.zip.clone(), job.parameters.clone());
         let ended = match import(world, &mut state, &zip, &parameters, id + 2) {
-            Imported::Done(_) => Ended::Loaded,
+            Imported::Done => Ended::Loaded,
             Imported::LoadFailed(words) => Ended::LoadFailed(words),
             Imported::Rejected(report) => Ended::Rejected(report),
         };
@@ -183,7 +197,8 @@ fn output(world: &World, id: u64) -> Value {
     };
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
-    let written = archive.start_file(format!("{id}.txt"), options).is_ok() && archive.write_all(text.as_bytes()).is_ok();
+    let written = archive.start_file(format!("{id}.txt"), options).is_ok()
+        && archive.write_all(text.as_bytes()).is_ok();
     let content = match archive.finish() {
         Ok(bytes) if written => json!(CODEC.encode(bytes.into_inner())),
         _ => Value::Null,

@@ -20,10 +20,13 @@ fn row(key: String, attributes: Value) -> Row {
 pub(super) fn batches(world: &World, request: &Incoming) -> Reply {
     let state = locked(&world.fusion);
     let one = |batch: &JournalBatch| {
-        row(batch.id.to_string(), json!({
-            "JeBatchId": adf::id(request, batch.id), "BatchName": batch.name,
-            "BatchDescription": batch.description, "Status": "U", "ErrorMessage": null,
-        }))
+        row(
+            batch.id.to_string(),
+            json!({
+                "JeBatchId": adf::id(request, batch.id), "BatchName": batch.name,
+                "BatchDescription": batch.description, "Status": "U", "ErrorMessage": null,
+            }),
+        )
     };
     let rows = state.batches.iter().map(one).collect();
     adf::collection(request, "journalBatches", &["JeBatchId", "BatchName", "Status"], rows)
@@ -38,7 +41,8 @@ pub(super) fn headers(world: &World, request: &Incoming, id: &str) -> Reply {
     let state = locked(&world.fusion);
     let Some(batch) = find(&state.batches, id) else { return Reply::text(404, "Not Found") };
     let ledger = &world.scenario.sellers[batch.seller].fusion.ledger_name;
-    let header = json!({ "JournalName": batch.name, "LedgerName": ledger, "DefaultEffectiveDate": batch.date });
+    let header =
+        json!({ "JournalName": batch.name, "LedgerName": ledger, "DefaultEffectiveDate": batch.date });
     let path = format!("journalBatches/{id}/child/journalHeaders");
     adf::collection(request, &path, &["JournalName"], vec![row(header_key(batch), header)])
 }

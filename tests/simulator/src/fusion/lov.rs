@@ -35,7 +35,8 @@ pub(super) fn status(world: &World, _application: u32, date: &str) -> Option<cha
 }
 
 fn row(key: &str, attributes: &[(&str, Value)]) -> Row {
-    let attributes: Map<String, Value> = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let attributes: Map<String, Value> =
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Row { key: key.to_owned(), attributes }
 }
 
@@ -43,11 +44,14 @@ fn row(key: &str, attributes: &[(&str, Value)]) -> Row {
 pub(super) fn combinations(world: &World, request: &Incoming) -> Reply {
     let state = locked(&world.fusion);
     let one = |(n, combination): (usize, &String)| {
-        row(&n.to_string(), &[
-            ("_CODE_COMBINATION_ID", json!(n)),
-            ("AccountCombination", json!(combination)),
-            ("EnabledFlag", json!("Y")),
-        ])
+        row(
+            &n.to_string(),
+            &[
+                ("_CODE_COMBINATION_ID", json!(n)),
+                ("AccountCombination", json!(combination)),
+                ("EnabledFlag", json!("Y")),
+            ],
+        )
     };
     let rows = state.combinations.iter().enumerate().map(one).collect();
     adf::collection(request, "accountCombinationsLOV", &["AccountCombination", "EnabledFlag"], rows)
@@ -64,27 +68,38 @@ pub(super) fn periods(world: &World, request: &Incoming) -> Reply {
         for ahead in -12..=12 {
             let first = today.first_of_month().saturating_add(jiff::Span::new().months(ahead));
             for application in [101, 222] {
-                rows.push(row(&rows.len().to_string(), &[
-                    ("LedgerId", json!(seller.fusion.ledger_id)),
-                    ("PeriodNameId", json!(first.strftime("%b-%y").to_string())),
-                    ("ApplicationId", json!(application)),
-                    ("ClosingStatus", json!(closing_status(today, month(first)).to_string())),
-                    ("StartDate", json!(first.to_string())),
-                ]));
+                rows.push(row(
+                    &rows.len().to_string(),
+                    &[
+                        ("LedgerId", json!(seller.fusion.ledger_id)),
+                        ("PeriodNameId", json!(first.strftime("%b-%y").to_string())),
+                        ("ApplicationId", json!(application)),
+                        ("ClosingStatus", json!(closing_status(today, month(first)).to_string())),
+                        ("StartDate", json!(first.to_string())),
+                    ],
+                ));
             }
         }
     }
-    adf::collection(request, "accountingPeriodStatusLOV", &["LedgerId", "PeriodNameId", "ApplicationId"], rows)
+    adf::collection(
+        request,
+        "accountingPeriodStatusLOV",
+        &["LedgerId", "PeriodNameId", "ApplicationId"],
+        rows,
+    )
 }
 
 /// Ledgers.
 pub(super) fn ledgers(world: &World, request: &Incoming) -> Reply {
     let one = |seller: &crate::scenario::Seller| {
-        row(&seller.fusion.ledger_id, &[
-            ("LedgerId", json!(seller.fusion.ledger_id)),
-            ("Name", json!(seller.fusion.ledger_name)),
-            ("CurrencyCode", json!("USD")),
-        ])
+        row(
+            &seller.fusion.ledger_id,
+            &[
+                ("LedgerId", json!(seller.fusion.ledger_id)),
+                ("Name", json!(seller.fusion.ledger_name)),
+                ("CurrencyCode", json!("USD")),
+            ],
+        )
     };
     let rows = world.scenario.sellers.iter().map(one).collect();
     adf::collection(request, "ledgersLOV", &["LedgerId", "Name"], rows)

@@ -72,10 +72,15 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
 }
 
 fn answer(world: &World, request: &Incoming, path: &str) -> Reply {
-    let token = request.header("authorization").and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
+    let token =
+        request.header("authorization").and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default();
     let expires = locked(&world.fusion).tokens.get(token).copied();
     if expires.is_none_or(|expires| expires <= world.clock.now()) {
-        return Reply::Answer { status: 401, headers: vec![("www-authenticate", "Bearer".to_owned())], body: Vec::new() };
+        return Reply::Answer {
+            status: 401,
+            headers: vec![("www-authenticate", "Bearer".to_owned())],
+            body: Vec::new(),
+        };
     }
     if request.method == Method::POST {
         if world.faults.happens(|rates| rates.fusion.throttle) {

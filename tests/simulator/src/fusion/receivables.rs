@@ -133,8 +133,18 @@ pub struct DocumentLine {
 }
 
 const HEADER: [&str; 13] = [
-    "BusinessUnit", "TransactionSource", "TransactionType", "TransactionNumber", "TransactionDate", "AccountingDate",
-    "BillToCustomerNumber", "PaymentTerms", "ConversionRateType", "ConversionRate", "PurchaseOrder", "CrossReference",
+    "BusinessUnit",
+    "TransactionSource",
+    "TransactionType",
+    "TransactionNumber",
+    "TransactionDate",
+    "AccountingDate",
+    "BillToCustomerNumber",
+    "PaymentTerms",
+    "ConversionRateType",
+    "ConversionRate",
+    "PurchaseOrder",
+    "CrossReference",
     "InvoiceStatus",
 ];
 
@@ -180,26 +190,44 @@ fn is_one(found: &str, wanted: &str, code: &'static str, name: &str, words: &str
     if found == wanted { Ok(()) } else { Err(refusal(code, name, words)) }
 }
 
-fn check(world: &World, state: &mut FusionState, kind: Kind, body: &Map<String, Value>) -> Result<Document, Refusal> {
+fn check(
+    world: &World,
+    state: &mut FusionState,
+    kind: Kind,
+    body: &Map<String, Value>,
+) -> Result<Document, Refusal> {
     let names = kind.names();
     let own = [names.currency, names.rate_date, names.comments, names.lines, names.distributions];
-    if let Some(unknown) = body.keys().find(|key| !HEADER.contains(&key.as_str()) && !own.contains(&key.as_str())) {
+    if let Some(unknown) =
+        body.keys().find(|key| !HEADER.contains(&key.as_str()) && !own.contains(&key.as_str()))
+    {
         return Err(refusal("27012", unknown, format!("Invalid attribute \"{unknown}\" in the payload")));
     }
     let unit = string(body, "BusinessUnit", 240)?;
     let found = world.scenario.sellers.iter().position(|seller| seller.fusion.business_unit == unit);
-    let seller = found.ok_or_else(|| refusal("AR_BU_NOT_FOUND", "BusinessUnit", "The business unit you entered doesn't exist."))?;
+    let seller = found.ok_or_else(|| {
+        refusal("AR_BU_NOT_FOUND", "BusinessUnit", "The business unit you entered doesn't exist.")
+    })?;
     is_one(
-        string(body, "TransactionSource", 50)?, names.source, "AR_BATCH_SOURCE_NOT_FOUND", "TransactionSource",
+        string(body, "TransactionSource", 50)?,
+        names.source,
+        "AR_BATCH_SOURCE_NOT_FOUND",
+        "TransactionSource",
         "The transaction source you entered doesn't exist.",
     )?;
     is_one(
-        string(body, "TransactionType", 20)?, names.transaction_type, "AR_TYPE_NOT_FOUND", "TransactionType",
+        string(body, "TransactionType", 20)?,
+        names.transaction_type,
+        "AR_TYPE_NOT_FOUND",
+        "TransactionType",
         "The transaction type you entered doesn't exist.",
     )?;
     if body.contains_key("PaymentTerms") || kind == Kind::Invoice {
         is_one(
-            string(body, "PaymentTerms", 15)?, names::TERMS, "AR_TERMS_NOT_FOUND", "PaymentTerms",
+            string(body, "PaymentTerms", 15)?,
+            names::TERMS,
+            "AR_TERMS_NOT_FOUND",
+            "PaymentTerms",
             "The payment terms you entered don't exist.",
         )?;
     }
@@ -222,7 +250,17 @@ fn check(world: &World, state: &mut FusionState, kind: Kind, body: &Map<String, 
     let reference = string(body, names.reference, 50)?.to_owned();
     let lines = lines_of(kind, body, currency)?;
     let accounts = distributions(state, kind, body, currency, &lines)?;
-    Ok(Document { id: 0, number, seller, currency, reference, date, lines, accounts, created: world.clock.now() })
+    Ok(Document {
+        id: 0,
+        number,
+        seller,
+        currency,
+        reference,
+        date,
+        lines,
+        accounts,
+        created: world.clock.now(),
+    })
 }
 
 fn currency(body: &Map<String, Value>, names: &Names) -> Result<Currency, Refusal> {
@@ -232,7 +270,10 @@ fn currency(body: &Map<String, Value>, names: &Names) -> Result<Currency, Refusa
     // The ledgers are in dollars; other currencies need a rate type that has daily rates.
     if currency != Currency::Usd {
         is_one(
-            string(body, "ConversionRateType", 30)?, names::CONVERSION, "AR_RATE_TYPE", "ConversionRateType",
+            string(body, "ConversionRateType", 30)?,
+            names::CONVERSION,
+            "AR_RATE_TYPE",
+            "ConversionRateType",
             "The conversion rate type you entered doesn't exist.",
         )?;
         string(body, names.rate_date, 10)?;
@@ -255,7 +296,9 @@ fn minor(value: Option<&Value>, currency: Currency, name: &str) -> Result<i64, R
         Some(Value::String(text)) => text.clone(),
         _ => return Err(refusal("27014", name, format!("Attribute {name} is required."))),
     };
-    currency.minor(&digits).ok_or_else(|| refusal("27026", name, format!("{digits} isn't an amount in {}.", currency.code())))
+    currency
+        .minor(&digits)
+        .ok_or_else(|| refusal("27026", name, format!("{digits} isn't an amount in {}.", currency.code())))
 }
 
 fn lines_of(kind: Kind, body: &Map<String, Value>, currency: Currency) -> Result<Vec<DocumentLine>, Refusal> {
@@ -269,9 +312,12 @@ fn line_of(kind: Kind, line: &Value, currency: Currency) -> Result<DocumentLine,
     let names = kind.names();
     let empty = Map::new();
     let line = line.as_object().unwrap_or(&empty);
-    let known = ["LineNumber", "UnitSellingPrice", "SalesOrder", "TaxClassificationCode", "ItemNumber", "MemoLine"];
+    let known =
+        ["LineNumber", "UnitSellingPrice", "SalesOrder", "TaxClassificationCode", "ItemNumber", "MemoLine"];
     let own = [names.line_description, names.line_quantity, names.line_amount];
-    if let Some(unknown) = line.keys().find(|key| !known.contains(&key.as_str()) && !own.contains(&key.as_str())) {
+    if let Some(unknown) =
+        line.keys().find(|key| !known.contains(&key.as_str()) && !own.contains(&key.as_str()))
+    {
         return Err(refusal("27012", unknown, format!("Invalid attribute \"{unknown}\" in the payload")));
     }
     let number = line.get("LineNumber").and_then(Value::as_u64).unwrap_or(0);
@@ -287,10 +333,18 @@ fn line_of(kind: Kind, line: &Value, currency: Currency) -> Result<DocumentLine,
     let quantity = line.get(names.line_quantity).and_then(Value::as_i64).unwrap_or(0);
     let price = minor(line.get("UnitSellingPrice"), currency, "UnitSellingPrice")?;
     if quantity <= 0 || number == 0 {
-        return Err(refusal("27014", names.line_quantity, format!("Line {number} needs a number and a quantity.")));
+        return Err(refusal(
+            "27014",
+            names.line_quantity,
+            format!("Line {number} needs a number and a quantity."),
+        ));
     }
     if kind == Kind::CreditMemo && price >= 0 {
-        return Err(refusal("AR_CM_SIGN", "UnitSellingPrice", "The unit selling price of a credit memo line is negative."));
+        return Err(refusal(
+            "AR_CM_SIGN",
+            "UnitSellingPrice",
+            "The unit selling price of a credit memo line is negative.",
+        ));
     }
     let amount = price * quantity;
     if let Some(given) = line.get(names.line_amount)
@@ -333,12 +387,17 @@ fn distributions(
     if covered && by_line.len() == lines.len() && receivable == total {
         return Ok(accounts);
     }
-    Err(refusal("AR_DIST_AMOUNT", names.distributions, "The distributions don't sum to the lines and the receivable."))
+    Err(refusal(
+        "AR_DIST_AMOUNT",
+        names.distributions,
+        "The distributions don't sum to the lines and the receivable.",
+    ))
 }
 
 fn line_json(kind: Kind, line: &DocumentLine, currency: Currency) -> Value {
     let names = kind.names();
-    let number: Value = currency.decimal(line.amount).parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
+    let number: Value =
+        currency.decimal(line.amount).parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
     json!({ "LineNumber": line.number, names.line_description: line.description, names.line_amount: number })
 }
 
@@ -365,11 +424,16 @@ fn attributes(request: &Incoming, kind: Kind, document: &Document, children: boo
 
 /// Answers a GET of the collection.
 pub(super) fn list(world: &World, request: &Incoming, kind: Kind) -> Reply {
-    let expand = request.parameter("expand").is_some_and(|names| names.split(',').any(|name| name == kind.names().lines));
+    let expand = request
+        .parameter("expand")
+        .is_some_and(|names| names.split(',').any(|name| name == kind.names().lines));
     let mut state = locked(&world.fusion);
     let now = world.clock.now();
     // Most questions name a number: no need to lay out everything for them.
-    let number = request.parameter("q").and_then(|q| q.split("TransactionNumber='").nth(1)).and_then(|q| q.split('\'').next());
+    let number = request
+        .parameter("q")
+        .and_then(|q| q.split("TransactionNumber='").nth(1))
+        .and_then(|q| q.split('\'').next());
     let rows = kind
         .documents(&mut state)
         .iter()
@@ -382,15 +446,22 @@ pub(super) fn list(world: &World, request: &Incoming, kind: Kind) -> Reply {
             Row { key: document.id.to_string(), attributes }
         })
         .collect();
-    let queryable =
-        ["TransactionNumber", "BusinessUnit", "CustomerTransactionId", "CrossReference", "PurchaseOrder", "AccountingDate"];
+    let queryable = [
+        "TransactionNumber",
+        "BusinessUnit",
+        "CustomerTransactionId",
+        "CrossReference",
+        "PurchaseOrder",
+        "AccountingDate",
+    ];
     adf::collection(request, kind.path(), &queryable, rows)
 }
 
 /// Answers a GET of a document's lines.
 pub(super) fn lines(world: &World, request: &Incoming, kind: Kind, id: &str) -> Reply {
     let mut state = locked(&world.fusion);
-    let Some(document) = kind.documents(&mut state).iter().find(|document| document.id.to_string() == id) else {
+    let Some(document) = kind.documents(&mut state).iter().find(|document| document.id.to_string() == id)
+    else {
         return Reply::text(404, "Not Found");
     };
     let row = |line: &DocumentLine| Row {

@@ -167,7 +167,11 @@ fn groups(seller: usize, start: i64, cycles: i64, rng: &mut ChaCha8Rng) -> Vec<G
             seller,
             region: marketplace.region,
             currency: marketplace.currency,
-            id: format!("FEG{seller:03}{}{cycle:02}x{:08x}", marketplace.currency.code(), rng.random::<u32>()),
+            id: format!(
+                "FEG{seller:03}{}{cycle:02}x{:08x}",
+                marketplace.currency.code(),
+                rng.random::<u32>()
+            ),
             start: start + cycle * CYCLE,
             end: start + (cycle + 1) * CYCLE,
             total: 0,
@@ -191,7 +195,13 @@ impl Books<'_> {
     }
 
     /// Posts a transaction that is paid out in the settlement of its posted date.
-    fn post(&mut self, kind: &'static str, description: &'static str, posted: i64, marketplace: &'static Marketplace) -> &mut Transaction {
+    fn post(
+        &mut self,
+        kind: &'static str,
+        description: &'static str,
+        posted: i64,
+        marketplace: &'static Marketplace,
+    ) -> &mut Transaction {
         let id = self.id(kind);
         let visible = posted + self.rng.random_range(0..46 * HOUR);
         let group = Some(self.group(marketplace, posted));
@@ -218,7 +228,8 @@ impl Books<'_> {
         let marketplace = order.marketplace;
         let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
         let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
-        let items: Vec<TransactionItem> = sold.iter().map(|item| self.shipment_item(marketplace, item)).collect();
+        let items: Vec<TransactionItem> =
+            sold.iter().map(|item| self.shipment_item(marketplace, item)).collect();
         self.with_items("Shipment", "Order Payment", posted, order, n, items);
         if self.rng.random_ratio(1, 5) {
             self.defer();
@@ -294,26 +305,32 @@ impl Books<'_> {
                 let (begins, ends) = (self.start + cycle * CYCLE, self.start + (cycle + 1) * CYCLE);
                 let spent = self.rng.random_range(1_000..30_000);
                 let advertising = node("AmazonFees", vec![leaf("AdvertisingFee", -local(spent))]);
-                self.post("ProductAdsPayment", "Advertising", begins + 3 * DAY, marketplace).breakdowns = vec![advertising];
+                self.post("ProductAdsPayment", "Advertising", begins + 3 * DAY, marketplace).breakdowns =
+                    vec![advertising];
                 if cycle % 2 == 0 {
                     let subscription = node("AmazonFees", vec![leaf("Subscription", -local(3_999))]);
-                    self.post("ServiceFee", "Subscription", begins + DAY, marketplace).breakdowns = vec![subscription];
+                    self.post("ServiceFee", "Subscription", begins + DAY, marketplace).breakdowns =
+                        vec![subscription];
                     let stored = self.rng.random_range(2_000..9_000);
                     let storage = node("AmazonFees", vec![leaf("FBAStorageFee", -local(stored))]);
-                    self.post("ServiceFee", "Storage", begins + 2 * DAY, marketplace).breakdowns = vec![storage];
+                    self.post("ServiceFee", "Storage", begins + 2 * DAY, marketplace).breakdowns =
+                        vec![storage];
                 }
                 if self.rng.random_bool(0.4) {
                     let lost = self.rng.random_range(500..5_000);
                     let paid = leaf("FBAInventoryReimbursement", local(lost));
-                    self.post("FBAInventoryReimbursement", "Lost", begins + 5 * DAY, marketplace).breakdowns = vec![paid];
+                    self.post("FBAInventoryReimbursement", "Lost", begins + 5 * DAY, marketplace)
+                        .breakdowns = vec![paid];
                 }
                 // What is held back at the end of one settlement comes back in the next; the last holds nothing back.
                 if cycle + 1 < self.cycles {
                     let held = local(self.rng.random_range(1_000..40_000));
                     let debit = leaf("ReserveDebit", -held);
-                    self.post("Adjustment", "Current Reserve Amount", ends - HOUR, marketplace).breakdowns = vec![debit];
+                    self.post("Adjustment", "Current Reserve Amount", ends - HOUR, marketplace).breakdowns =
+                        vec![debit];
                     let credit = leaf("ReserveCredit", held);
-                    self.post("Adjustment", "Previous Reserve Amount", ends + HOUR, marketplace).breakdowns = vec![credit];
+                    self.post("Adjustment", "Previous Reserve Amount", ends + HOUR, marketplace).breakdowns =
+                        vec![credit];
                 }
             }
         }
@@ -325,7 +342,10 @@ fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem 
         order_item: item.id.clone(),
         product: item.product,
         quantity: item.quantity,
-        breakdowns: breakdowns.into_iter().filter(|root| root.amount != 0 || !root.parts.is_empty()).collect(),
+        breakdowns: breakdowns
+            .into_iter()
+            .filter(|root| root.amount != 0 || !root.parts.is_empty())
+            .collect(),
     }
 }
 
@@ -333,7 +353,14 @@ fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem 
 fn buyer_roots(item: &Item, sign: i64) -> Vec<Breakdown> {
     let [tax, shipping_tax, gift_wrap_tax] = item.taxes.map(|tax| tax * sign);
     vec![
-        node("Tax", vec![leaf("OurPriceTax", tax), leaf("ShippingTax", shipping_tax), leaf("GiftwrapTax", gift_wrap_tax)]),
+        node(
+            "Tax",
+            vec![
+                leaf("OurPriceTax", tax),
+                leaf("ShippingTax", shipping_tax),
+                leaf("GiftwrapTax", gift_wrap_tax),
+            ],
+        ),
         node("ProductCharges", vec![leaf("OurPricePrincipal", item.price * sign)]),
         node("Shipping", vec![leaf("ShippingPrincipal", item.shipping * sign)]),
         node("GiftWrap", vec![leaf("GiftwrapPrincipal", item.gift_wrap * sign)]),

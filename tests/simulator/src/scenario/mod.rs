@@ -77,10 +77,38 @@ pub struct Marketplace {
 
 /// The marketplaces: four currencies, one without minor units, one with tax on top.
 pub const MARKETPLACES: [Marketplace; 4] = [
-    Marketplace { id: "ATVPDKIKX0DER", name: "Amazon.com", region: Region::Na, currency: Currency::Usd, vat_percent: 0, share: 45 },
-    Marketplace { id: "A1F83G8C2ARO7P", name: "Amazon.co.uk", region: Region::Eu, currency: Currency::Gbp, vat_percent: 20, share: 20 },
-    Marketplace { id: "A1PA6795UKMFR9", name: "Amazon.de", region: Region::Eu, currency: Currency::Eur, vat_percent: 19, share: 20 },
-    Marketplace { id: "A1VC38T7YXB528", name: "Amazon.co.jp", region: Region::Fe, currency: Currency::Jpy, vat_percent: 10, share: 15 },
+    Marketplace {
+        id: "ATVPDKIKX0DER",
+        name: "Amazon.com",
+        region: Region::Na,
+        currency: Currency::Usd,
+        vat_percent: 0,
+        share: 45,
+    },
+    Marketplace {
+        id: "A1F83G8C2ARO7P",
+        name: "Amazon.co.uk",
+        region: Region::Eu,
+        currency: Currency::Gbp,
+        vat_percent: 20,
+        share: 20,
+    },
+    Marketplace {
+        id: "A1PA6795UKMFR9",
+        name: "Amazon.de",
+        region: Region::Eu,
+        currency: Currency::Eur,
+        vat_percent: 19,
+        share: 20,
+    },
+    Marketplace {
+        id: "A1VC38T7YXB528",
+        name: "Amazon.co.jp",
+        region: Region::Fe,
+        currency: Currency::Jpy,
+        vat_percent: 10,
+        share: 15,
+    },
 ];
 
 /// A product.
@@ -202,7 +230,8 @@ impl Scenario {
 
 impl Index {
     fn new(sellers: usize, orders: &[Order], transactions: &[Transaction]) -> Self {
-        let mut index = Self { updates: vec![Vec::new(); 3 * sellers], posted: vec![Vec::new(); 3 * sellers] };
+        let mut index =
+            Self { updates: vec![Vec::new(); 3 * sellers], posted: vec![Vec::new(); 3 * sellers] };
         for (n, order) in orders.iter().enumerate() {
             let slot = Self::slot(order.seller, order.marketplace.region);
             index.updates[slot].extend(order.timeline.iter().map(|(at, _)| (*at, n)));

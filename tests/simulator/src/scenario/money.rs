@@ -64,6 +64,11 @@ impl Currency {
             return None;
         }
         let padded = format!("{whole}{kept:0<places$}");
-        padded.bytes().all(|b| b.is_ascii_digit()).then(|| padded.parse::<i64>().ok()).flatten().map(|n| sign * n)
+        padded
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| padded.parse::<i64>().ok())
+            .flatten()
+            .map(|n| sign * n)
     }
 }

@@ -43,7 +43,7 @@ const TYPES: [(&str, &str, &str, &str); 4] = [
 pub const COST_CENTERS: [&str; 4] = ["000", "110", "120", "130"];
 
 /// How a combination is written.
-pub const TEMPLATE: &str = "01-{cost_center}-{account}-000-00";
+const TEMPLATE: &str = "01-{cost_center}-{account}-000-00";
 
 /// The combination of an account and a cost centre.
 pub fn combination(account: &str, cost_center: &str) -> String {
@@ -181,7 +181,11 @@ fn seller_json(seller: &Seller) -> Value {
     let tax: Map<String, Value> = MARKETPLACES
         .iter()
         .map(|m| {
-            let regime = if m.vat_percent == 0 { "exclusive".to_owned() } else { format!("inclusive:{}", m.vat_percent) };
+            let regime = if m.vat_percent == 0 {
+                "exclusive".to_owned()
+            } else {
+                format!("inclusive:{}", m.vat_percent)
+            };
             (m.id.to_owned(), json!(regime))
         })
         .collect();

@@ -123,8 +123,16 @@ pub(super) fn orders(
         for _ in 0..options.orders_per_day {
             let number = orders.len();
             let created = start + day * DAY + rng.random_range(0..DAY);
-            let replaced = orders.last().filter(|_| rng.random_ratio(1, 60)).map(|order| (order.id.clone(), order.marketplace));
-            let id = format!("{:03}-{:07}-{:07}", 100 + n % 800, number / 1_000 * 7 + 1_000_000, 1_000_000 + number);
+            let replaced = orders
+                .last()
+                .filter(|_| rng.random_ratio(1, 60))
+                .map(|order| (order.id.clone(), order.marketplace));
+            let id = format!(
+                "{:03}-{:07}-{:07}",
+                100 + n % 800,
+                number / 1_000 * 7 + 1_000_000,
+                1_000_000 + number
+            );
             orders.push(order(n, seller, id, created, replaced, rng));
         }
     }
@@ -149,7 +157,11 @@ fn order(
     for item in items.iter_mut().take(if replaced.is_some() { usize::MAX } else { usize::from(cancelled) }) {
         let free = Item {
             cancelled: replaced.is_none(),
-            price: 0, shipping: 0, gift_wrap: 0, discount: 0, taxes: [0; 3],
+            price: 0,
+            shipping: 0,
+            gift_wrap: 0,
+            discount: 0,
+            taxes: [0; 3],
             ..item.clone()
         };
         *item = free;

@@ -176,17 +176,20 @@ pub(crate) fn transaction(json: &str) -> Result<Transaction, Unreadable> {
     let wire: WireTransaction = read(json)?;
     let related = |name: &str| -> Option<&str> {
         let mut all = wire.related_identifiers.iter().flatten();
-        all.find(|related| related.related_identifier_name == name).map(|r| r.related_identifier_value.as_str())
+        all.find(|related| related.related_identifier_name == name)
+            .map(|r| r.related_identifier_value.as_str())
     };
     let total = wire.total_amount.read("$.totalAmount")?;
     let legs = legs(&wire)?;
-    let sum = Money::sum(total.currency, legs.iter().map(|leg| leg.amount)).map_err(bad_money("$.breakdowns"))?;
+    let sum =
+        Money::sum(total.currency, legs.iter().map(|leg| leg.amount)).map_err(bad_money("$.breakdowns"))?;
     if sum != total {
         let path = if has_items(&wire) { "$.items[*].breakdowns" } else { "$.breakdowns" };
         return Err(unreadable(path, format!("the leaves sum to {sum}, the transaction says {total}")));
     }
     let marketplace = wire.marketplace_details.as_ref().and_then(|details| details.marketplace_id.as_deref());
-    let of_seller = || wire.selling_partner_metadata.as_ref().and_then(|metadata| metadata.marketplace_id.as_deref());
+    let of_seller =
+        || wire.selling_partner_metadata.as_ref().and_then(|metadata| metadata.marketplace_id.as_deref());
     Ok(Transaction {
         group: related("FINANCIAL_EVENT_GROUP_ID").map(GroupId::from),
         settlement: related("SETTLEMENT_ID").map(str::to_owned),
@@ -301,7 +304,10 @@ pub(crate) fn group(json: &str) -> Result<Group, Unreadable> {
         Some((currency, amount)) if closed => Some(read_money(currency, amount, path)?),
         _ => None,
     };
-    let start = wire.financial_event_group_start.as_deref().ok_or_else(|| unreadable("$.FinancialEventGroupStart", "missing"))?;
+    let start = wire
+        .financial_event_group_start
+        .as_deref()
+        .ok_or_else(|| unreadable("$.FinancialEventGroupStart", "missing"))?;
     let end = wire.financial_event_group_end.as_deref();
     Ok(Group {
         id: wire.financial_event_group_id.as_str().into(),
@@ -318,11 +324,14 @@ mod tests {
     use super::*;
 
     fn leaf(kind: &str, amount: &str) -> String {
-        format!(r#"{{"breakdownType":"{kind}","breakdownAmount":{{"currencyCode":"SEK","currencyAmount":{amount}}},"breakdowns":null}}"#)
+        format!(
+            r#"{{"breakdownType":"{kind}","breakdownAmount":{{"currencyCode":"SEK","currencyAmount":{amount}}},"breakdowns":null}}"#
+        )
     }
 
     fn sample(total: &str, items: &str) -> String {
-        let cut = [leaf("Tax", "89.80"), leaf("ProductCharges", "320"), leaf("Expenses", "-1.545E2")].join(",");
+        let cut =
+            [leaf("Tax", "89.80"), leaf("ProductCharges", "320"), leaf("Expenses", "-1.545E2")].join(",");
         format!(
             r#"{{"transactionType":"Shipment","transactionId":"T","transactionStatus":"RELEASED","postedDate":"2026-09-07T00:20:09Z",
             "totalAmount":{{"currencyCode":"SEK","currencyAmount":{total}}},"breakdowns":[{cut}],"items":{items},
@@ -345,7 +354,8 @@ mod tests {
         let fee = format!(
             r#"{{"breakdownType":"AmazonFees","breakdownAmount":{{"currencyCode":"SEK","currencyAmount":-50}},
                "breakdowns":[{{"breakdownType":"Commission","breakdownAmount":{{"currencyCode":"SEK","currencyAmount":-50}},"breakdowns":[{},{}]}}]}}"#,
-            leaf("Base", "-40"), leaf("Tax", "-10")
+            leaf("Base", "-40"),
+            leaf("Tax", "-10")
         );
         let items = format!(
             r#"[{{"relatedIdentifiers":[{{"itemRelatedIdentifierName":"ORDER_ADJUSTMENT_ITEM_ID","itemRelatedIdentifierValue":"007"}}],
@@ -368,11 +378,16 @@ mod tests {
     #[test]
     fn an_open_groups_running_balance_is_no_total() {
         let json = |status: &str, total: &str| {
-            format!(r#"{{"FinancialEventGroupId":"G","ProcessingStatus":"{status}"{total},"FinancialEventGroupStart":"2026-09-01T00:00:00Z"}}"#)
+            format!(
+                r#"{{"FinancialEventGroupId":"G","ProcessingStatus":"{status}"{total},"FinancialEventGroupStart":"2026-09-01T00:00:00Z"}}"#
+            )
         };
         let total = r#","OriginalTotal":{"CurrencyCode":"JPY","CurrencyAmount":-1200}"#;
         assert_eq!(group(&json("Open", total)).expect("reads").stated_total, None);
-        assert_eq!(group(&json("Closed", total)).expect("reads").stated_total, Some(Money::new(-1_200, Currency::JPY)));
+        assert_eq!(
+            group(&json("Closed", total)).expect("reads").stated_total,
+            Some(Money::new(-1_200, Currency::JPY))
+        );
         assert_eq!(group(&json("Closed", "")).expect("reads").stated_total, None);
     }
 

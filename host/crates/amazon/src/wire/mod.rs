@@ -110,7 +110,9 @@ fn bad_money(path: &str) -> impl Fn(MoneyError) -> Unreadable {
 
 /// Times come to the second or the millisecond, and from some operations as a bare day.
 fn instant(path: &str, text: &str) -> Result<Timestamp, Unreadable> {
-    text.parse().or_else(|_| format!("{text}T00:00:00Z").parse()).map_err(|_| unreadable(path, format!("`{text}` is no time")))
+    text.parse()
+        .or_else(|_| format!("{text}T00:00:00Z").parse())
+        .map_err(|_| unreadable(path, format!("`{text}` is no time")))
 }
 
 #[cfg(test)]
@@ -120,7 +122,8 @@ mod tests {
     #[test]
     fn a_rate_becomes_an_interval_without_a_float() {
         let seconds = |header| rate_interval(header).map(|interval| interval.as_millis());
-        let rows = [("0.5", Some(2_000)), ("0.0056", Some(178_571)), ("2", Some(500)), ("0", None), ("x", None)];
+        let rows =
+            [("0.5", Some(2_000)), ("0.0056", Some(178_571)), ("2", Some(500)), ("0", None), ("x", None)];
         for (header, wanted) in rows {
             assert_eq!(seconds(header), wanted, "{header}");
         }

@@ -34,7 +34,10 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, serde_json::Error> {
     let answer: SearchOrders<'_> = serde_json::from_slice(body)?;
     Ok(Page {
         records: records(answer.orders, |id: Id| id.order_id)?,
-        next: answer.pagination.and_then(|pagination| pagination.next_token).filter(|token| !token.is_empty()),
+        next: answer
+            .pagination
+            .and_then(|pagination| pagination.next_token)
+            .filter(|token| !token.is_empty()),
         applied_to: answer.last_updated_before.and_then(|text| text.parse().ok()),
     })
 }
@@ -220,7 +223,10 @@ fn item(index: usize, wire: &WireItem) -> Result<OrderItem, Unreadable> {
             Some(proceeds) => charges(&path, proceeds)?,
             None => Vec::new(),
         },
-        tax_collection: collections.filter_map(|collection| collection.model.clone()).next().unwrap_or_default(),
+        tax_collection: collections
+            .filter_map(|collection| collection.model.clone())
+            .next()
+            .unwrap_or_default(),
     })
 }
 
@@ -242,7 +248,10 @@ fn charges(path: &str, proceeds: &ItemProceeds) -> Result<Vec<Charge>, Unreadabl
             return Ok(charges);
         }
     }
-    Err(unreadable(path, format!("the charges do not sum to the item's total of {total}, whatever the discounts' sign")))
+    Err(unreadable(
+        path,
+        format!("the charges do not sum to the item's total of {total}, whatever the discounts' sign"),
+    ))
 }
 
 /// Tax is split by what is taxed, where Amazon says so; everything else is one charge.
@@ -262,7 +271,11 @@ fn breakdown_charges(path: &str, breakdown: &Breakdown) -> Result<Vec<Charge>, U
         .map(|(subtype, value)| Ok(Charge { kind: format!("TAX/{subtype}"), amount: value.read(path)? }))
         .collect::<Result<_, Unreadable>>()?;
     let sum = Money::sum(whole.currency, parts.iter().map(|part| part.amount)).map_err(bad_money(path))?;
-    if sum == whole { Ok(parts) } else { Err(unreadable(path, format!("the details sum to {sum}, not {whole}"))) }
+    if sum == whole {
+        Ok(parts)
+    } else {
+        Err(unreadable(path, format!("the details sum to {sum}, not {whole}")))
+    }
 }
 
 /// The items, and a delivery tip that stands at the order only, sum to the order's total.
@@ -275,7 +288,11 @@ fn foots(order: &Order, wire: &WireOrder) -> Result<(), Unreadable> {
     let tips = breakdowns.filter(|breakdown| breakdown.r#type == "DELIVERY_TIP");
     let tips = tips.map(|tip| tip.subtotal.read(path)).collect::<Result<Vec<_>, _>>()?;
     let sum = tips.into_iter().try_fold(items, Money::checked_add).map_err(bad_money(path))?;
-    if sum == total { Ok(()) } else { Err(unreadable(path, format!("the items sum to {sum}, the order says {total}"))) }
+    if sum == total {
+        Ok(())
+    } else {
+        Err(unreadable(path, format!("the items sum to {sum}, the order says {total}")))
+    }
 }
 
 #[cfg(test)]

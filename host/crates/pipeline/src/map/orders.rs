@@ -28,7 +28,8 @@ pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageEr
             return Ok(total);
         }
         total += records.len();
-        let orders: Vec<Order> = records.iter().map(|json| stored("order", json)).collect::<Result<_, _>>()?;
+        let orders: Vec<Order> =
+            records.iter().map(|json| stored("order", json)).collect::<Result<_, _>>()?;
         map_batch(parts, seller, &orders).await?;
     }
 }
@@ -39,7 +40,8 @@ fn map_batch<'a>(
     orders: &'a [Order],
 ) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
     Box::pin(async move {
-        let products = orders.iter().flat_map(|order| order.items.iter().map(|item| (&item.sku, &order.marketplace)));
+        let products =
+            orders.iter().flat_map(|order| order.items.iter().map(|item| (&item.sku, &order.marketplace)));
         let context = seller.context(products);
         let input = input_hash(parts, &context, orders)?;
         let result = parts.mapper.map_orders(&context, orders).await;
@@ -51,7 +53,13 @@ fn map_batch<'a>(
                 [order] => {
                     let now = parts.clock.now();
                     let mut changes = vec![batch];
-                    changes.push(audit(now, &seller.id, order.id.as_str(), Action::MapperFault, fault.to_string()));
+                    changes.push(audit(
+                        now,
+                        &seller.id,
+                        order.id.as_str(),
+                        Action::MapperFault,
+                        fault.to_string(),
+                    ));
                     changes.extend(to_review(seller, order, now).and_stage(&[fault_reason(&fault)]));
                     Ok(parts.store.apply(changes).await?)
                 }
@@ -122,11 +130,13 @@ fn first(
         ],
         OrderOutcome::Invoice(lines) => {
             let Some(total) = order.total else {
-                let reason = Reason::new("no-total", order.id.as_str(), "Amazon states no total for a shipped order");
+                let reason =
+                    Reason::new("no-total", order.id.as_str(), "Amazon states no total for a shipped order");
                 return review.and_stage(&[reason]);
             };
             let document = invoice(parts, seller, order, lines, total.currency, input);
-            let violations = validate::document(&document, &Expectation::Total(total), &facts.at(document.date));
+            let violations =
+                validate::document(&document, &Expectation::Total(total), &facts.at(document.date));
             if !violations.is_empty() {
                 return review.and_stage(&violations);
             }

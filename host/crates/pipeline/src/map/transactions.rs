@@ -66,7 +66,8 @@ fn map_batch<'a>(
                 [transaction] => {
                     let now = parts.clock.now();
                     let id = transaction.id.as_str();
-                    let mut changes = vec![batch, audit(now, &seller.id, id, Action::MapperFault, fault.to_string())];
+                    let mut changes =
+                        vec![batch, audit(now, &seller.id, id, Action::MapperFault, fault.to_string())];
                     changes.extend(to_review(seller, transaction, now).and_stage(&[fault_reason(&fault)]));
                     Ok(parts.store.apply(changes).await?)
                 }
@@ -202,7 +203,11 @@ impl Judge<'_> {
         Ok(changes)
     }
 
-    async fn violations(&self, transaction: &Transaction, booking: &Booking) -> Result<Vec<Reason>, StageError> {
+    async fn violations(
+        &self,
+        transaction: &Transaction,
+        booking: &Booking,
+    ) -> Result<Vec<Reason>, StageError> {
         let Some(settlement) = self.seller.ledger.account(purpose::SETTLEMENT) else {
             let message = "the seller's ledger names no account for `settlement`";
             return Ok(vec![Reason::new("no-settlement-account", purpose::SETTLEMENT, message)]);
@@ -219,7 +224,11 @@ impl Judge<'_> {
             Reason::new("unknown-account", account, message)
         }));
         match &transaction.group {
-            None => found.push(Reason::new("no-settlement", transaction.id.as_str(), "it belongs to no settlement")),
+            None => found.push(Reason::new(
+                "no-settlement",
+                transaction.id.as_str(),
+                "it belongs to no settlement",
+            )),
             Some(group) => found.extend(self.late(group).await?),
         }
         Ok(found)
@@ -299,10 +308,13 @@ impl Judge<'_> {
             (Some(newest), None) if newest.stage == stage::REVIEW => {
                 no("order-in-review", "the refunded order is in review: settle that first")
             }
-            (Some(newest), None) if newest.stage == stage::SKIPPED => {
-                no("order-not-invoiced", "the refunded order was not invoiced, so there is nothing to take back")
+            (Some(newest), None) if newest.stage == stage::SKIPPED => no(
+                "order-not-invoiced",
+                "the refunded order was not invoiced, so there is nothing to take back",
+            ),
+            _ if overdue => {
+                no("order-unknown", "the refunded order has not been read, or not shipped, for a week")
             }
-            _ if overdue => no("order-unknown", "the refunded order has not been read, or not shipped, for a week"),
             _ => Refundable::NotYet,
         })
     }

@@ -18,7 +18,8 @@ impl SqliteStore {
             return Ok(());
         }
         // IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way as busy.
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
+        let mut tx =
+            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
         for change in changes {
             apply(&mut tx, change).await?;
         }
@@ -35,7 +36,9 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Batch(batch) => mapper_batch(tx, batch).await,
         Change::Catalog { .. } => catalog(tx, change).await,
         Change::Booking { .. } => booking(tx, change).await,
-        Change::Plan { document, expected, recognizes, at } => plan(tx, &document, expected, &recognizes, at).await,
+        Change::Plan { document, expected, recognizes, at } => {
+            plan(tx, &document, expected, &recognizes, at).await
+        }
         Change::Posting { key, state, at } => posting(tx, &key, &state, at).await,
         Change::Reconciled { key, finding, at } => reconciled(tx, &key, finding, at).await,
         Change::Review(draft) => review(tx, draft).await,
@@ -107,7 +110,8 @@ async fn raw(tx: &mut Tx, change: Change) -> Result<()> {
 }
 
 async fn canonical(tx: &mut Tx, change: Change) -> Result<()> {
-    let Change::Canonical { seller, kind, natural_id, region, record, raw, stage, group, economic_id, at } = change
+    let Change::Canonical { seller, kind, natural_id, region, record, raw, stage, group, economic_id, at } =
+        change
     else {
         return Ok(());
     };

@@ -4,14 +4,14 @@ use async_trait::async_trait;
 use ml_connector_domain::document::Kind;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::query;
+use sqlx::sqlite::SqliteRow;
 
 use super::rows::{count, document, from_json, get, millis, money, optional_money, timestamp};
 use super::{SqliteStore, failed};
 use crate::{
-    AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
-    RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store, StoreError,
+    AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals,
+    Previous, RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store, StoreError,
 };
 
 /// A document with its posting; what follows is a condition of ours, never text from outside.
@@ -141,7 +141,13 @@ impl Store for SqliteStore {
         row.map(|row| Ok(Previous { stage: get(&row, "stage")?, record: get(&row, "record")? })).transpose()
     }
 
-    async fn has_twin(&self, seller: &SellerId, kind: &str, economic_id: &str, natural_id: &str) -> Result<bool> {
+    async fn has_twin(
+        &self,
+        seller: &SellerId,
+        kind: &str,
+        economic_id: &str,
+        natural_id: &str,
+    ) -> Result<bool> {
         let row = query(
             "SELECT 1 AS one FROM work INDEXED BY work_by_economic
              WHERE seller = ? AND kind = ? AND economic_id = ? AND natural_id <> ? LIMIT 1",
@@ -220,13 +226,15 @@ impl Store for SqliteStore {
     }
 
     async fn due_postings(&self, seller: &SellerId, now: Timestamp, limit: u32) -> Result<Vec<DocumentRow>> {
-        let rows = query(documents_where!("WHERE p.seller = ? AND p.next_due <= ? ORDER BY p.next_due, d.key LIMIT ?"))
-            .bind(seller.as_str())
-            .bind(millis(now))
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading due postings"))?;
+        let rows = query(documents_where!(
+            "WHERE p.seller = ? AND p.next_due <= ? ORDER BY p.next_due, d.key LIMIT ?"
+        ))
+        .bind(seller.as_str())
+        .bind(millis(now))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading due postings"))?;
         rows.iter().map(document).collect()
     }
 
@@ -250,7 +258,12 @@ impl Store for SqliteStore {
         rows.iter().map(document).collect()
     }
 
-    async fn unreconciled(&self, seller: &SellerId, before: Timestamp, limit: u32) -> Result<Vec<DocumentRow>> {
+    async fn unreconciled(
+        &self,
+        seller: &SellerId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DocumentRow>> {
         let rows = query(documents_where!(
             "LEFT JOIN reconciliation r ON r.document = d.key
              WHERE p.seller = ? AND p.state = 'confirmed' AND coalesce(r.checked_at, 0) < ?
@@ -272,15 +285,17 @@ impl Store for SqliteStore {
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a credential"))?;
-        row.map(|row| Ok(SealedCredential { version: get(&row, "version")?, sealed: get(&row, "sealed")? })).transpose()
+        row.map(|row| Ok(SealedCredential { version: get(&row, "version")?, sealed: get(&row, "sealed")? }))
+            .transpose()
     }
 
     async fn open_reviews(&self, limit: u32) -> Result<Vec<ReviewRow>> {
-        let rows = query("SELECT * FROM review_item WHERE resolved_at IS NULL ORDER BY opened_at, id LIMIT ?")
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading the review queue"))?;
+        let rows =
+            query("SELECT * FROM review_item WHERE resolved_at IS NULL ORDER BY opened_at, id LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("reading the review queue"))?;
         rows.iter().map(review_row).collect()
     }
 

@@ -42,11 +42,9 @@ pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64> {
 }
 
 pub(super) fn money(minor: i64, currency: &str) -> Result<Money> {
-    let currency =
-        currency.parse().map_err(|error: ml_connector_domain::money::MoneyError| StoreError::Corrupt {
-            what: "a currency",
-            message: error.to_string(),
-        })?;
+    let currency = currency.parse().map_err(|error: ml_connector_domain::money::MoneyError| {
+        StoreError::Corrupt { what: "a currency", message: error.to_string() }
+    })?;
     Ok(Money::new(minor, currency))
 }
 

@@ -1,0 +1,11 @@
+//! One binary for all tests that need more than one crate.
+//!
+//! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
+//! the simulator over sockets, with and without faults; `daemon` starts the real processes; `rules` reads the
+//! workspace itself. A test that needs components says so when `cargo xtask plugins` has not been run.
+
+mod daemon;
+mod month;
+mod rules;
+mod sandbox;
+mod support;

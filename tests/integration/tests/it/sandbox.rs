@@ -1,0 +1,170 @@
+//! Built components in the real engine.
+
+use ml_connector_domain::canonical::{Charge, Order, OrderItem};
+use ml_connector_domain::mapping::{BatchContext, OrderOutcome};
+use ml_connector_domain::{Currency, Money, Timestamp};
+use ml_connector_mapper::{Limits, LoadError, MapperRuntime};
+use ml_connector_ports::Mapper as _;
+
+use crate::support::{component, mapper};
+
+fn context(settings: &[(&str, &str)]) -> BatchContext {
+    let ledger = r#"{"business_unit":"BU","ledger_name":"L","ledger_id":"1","data_access_set_id":"2",
+        "ledger_currency":"USD","conversion_type":"Corporate","time_zone":"America/Los_Angeles",
+        "transaction_source":"S","invoice_type":"I","credit_memo_source":"C","credit_memo_type":"M",
+        "payment_terms":"IMMEDIATE","journal_source":"J","journal_category":"K","bill_to":{"US":"1"},
+        "combination":{"delimiter":"-","template":"01-{cost_center}-{account}"},
+        "accounts":{"receivable":"1","settlement":"2","clearing":"3"},"default_cost_center":"000"}"#;
+    BatchContext {
+        seller: "A1".into(),
+        settings: settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        ledger: serde_json::from_str(ledger).expect("a ledger"),
+        catalog: vec![ml_connector_domain::catalog::CatalogEntry {
+            sku: "MUG".into(),
+            marketplace: "US".into(),
+            revenue: "41000".to_owned(),
+            cogs: None,
+            cost_center: "110".to_owned(),
+            rule: "catalog.csv:2".to_owned(),
+        }],
+    }
+}
+
+fn orders(count: usize) -> Vec<Order> {
+    let at: Timestamp = "2026-09-02T06:30:00Z".parse().expect("a time");
+    let order = |n: usize| Order {
+        id: format!("113-0000001-{n:07}").as_str().into(),
+        marketplace: "US".into(),
+        status: "SHIPPED".to_owned(),
+        fulfilled_by: "AMAZON".to_owned(),
+        channel: "AMAZON".to_owned(),
+        created: at,
+        updated: at,
+        shipped: Some(at),
+        replaces: None,
+        total: Some(Money::new(1_999, Currency::USD)),
+        items: vec![OrderItem {
+            id: "01".into(),
+            sku: "MUG".into(),
+            title: "A mug".to_owned(),
+            quantity_ordered: 1,
+            quantity_fulfilled: 1,
+            charges: vec![Charge { kind: "ITEM".to_owned(), amount: Money::new(1_999, Currency::USD) }],
+            tax_collection: String::new(),
+        }],
+    };
+    (0..count).map(order).collect()
+}
+
+#[tokio::test]
+async fn a_component_maps_a_batch_and_describes_itself() {
+    let mapper = mapper("minimal");
+    assert_eq!((mapper.identity().name.as_str(), mapper.identity().contract.as_str()), ("minimal", "0.1.0"));
+    let mapped = mapper.map_orders(&context(&[]), &orders(100)).await.expect("maps");
+    assert_eq!(mapped.outcomes.len(), 100);
+    for outcome in mapped.outcomes {
+        let OrderOutcome::Invoice(lines) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(lines.len(), 1);
+        assert_eq!((lines[0].account.as_str(), lines[0].amount.minor), ("01-110-41000", 1_999));
+        assert_eq!(lines[0].rule, "catalog.csv:2");
+    }
+    assert!(mapped.fuel > 0);
+}
+
+#[tokio::test]
+async fn the_same_batch_takes_the_same_fuel_in_another_engine() {
+    let (one, other) = (mapper("standard"), mapper("standard"));
+    let context = context(&[("tax.US", "exclusive")]);
+    let first = one.map_orders(&context, &orders(20)).await.expect("maps");
+    for mapper in [&one, &other, &one] {
+        assert_eq!(mapper.map_orders(&context, &orders(20)).await.expect("maps"), first);
+    }
+}
+
+#[tokio::test]
+async fn every_attack_is_stopped_under_its_own_name() {
+    let mapper = mapper("hostile");
+    let rows = [
+        ("spin", "fuel-exhausted"),
+        ("grow", "memory-limit"),
+        ("panic", "trap"),
+        ("recurse", "stack"),
+        ("huge-output", "output-limit"),
+        ("log-flood", "fuel-exhausted"),
+        ("wrong-count", "bad-output"),
+        ("bad-currency", "bad-output"),
+    ];
+    for (attack, code) in rows {
+        let fault = mapper.map_orders(&context(&[("attack", attack)]), &orders(3)).await.expect_err(attack);
+        assert_eq!(fault.code, code, "{attack}: {fault}");
+        let harmless = mapper.map_orders(&context(&[]), &orders(3)).await;
+        assert!(harmless.is_ok(), "after {attack} the mapper is as good as new");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_comes_back_with_its_message_and_place() {
+    let fault =
+        mapper("hostile").map_orders(&context(&[("attack", "panic")]), &orders(1)).await.expect_err("panics");
+    assert!(fault.message.contains("this mapper is broken on purpose"), "{fault}");
+    assert!(fault.message.contains("lib.rs:"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_flood_of_logs_is_cut_and_counted() {
+    let fault = mapper("hostile")
+        .map_orders(&context(&[("attack", "log-flood")]), &orders(1))
+        .await
+        .expect_err("stops");
+    let bytes: usize = fault.log.iter().map(String::len).sum();
+    assert!(bytes <= (64 << 10) + 4_096, "{bytes}");
+    assert!(fault.log.last().is_some_and(|line| line.contains("dropped")), "{:?}", fault.log.last());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_one_tenant_never_touches_another() {
+    let limits = Limits {
+        fuel_base: u64::MAX / 2,
+        deadline: std::time::Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let runtime = MapperRuntime::new(limits).expect("starts");
+    let hostile = runtime.load(&component("hostile")).expect("loads");
+    let standard = runtime.load(&component("minimal")).expect("loads");
+    let spin = [("attack", "spin")];
+    let (spinning, batch) = (context(&spin), orders(50));
+    let attack = hostile.map_orders(&spinning, &batch);
+    let (quiet, records) = (context(&[]), orders(50));
+    let work = async {
+        let mut mapped = 0;
+        for _ in 0..50 {
+            mapped += standard.map_orders(&quiet, &records).await.expect("is not disturbed").outcomes.len();
+        }
+        mapped
+    };
+    let (stopped, mapped) = tokio::join!(attack, work);
+    assert_eq!(stopped.expect_err("spins").code, "deadline");
+    assert_eq!(mapped, 2_500);
+}
+
+#[test]
+fn what_is_no_mapper_is_refused_by_name() {
+    let runtime = MapperRuntime::new(Limits::default()).expect("starts");
+    let load = |text: &str| {
+        runtime.load(&wat::parse_str(text).expect("good text")).map(|_| ()).expect_err("refused")
+    };
+    let wasi = r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)))"#;
+    match load(wasi) {
+        LoadError::Import { import, fix } => {
+            assert_eq!(import, "wasi:clocks/wall-clock@0.2.0");
+            assert!(fix.contains("wasm32-unknown-unknown"));
+        }
+        other => panic!("{other}"),
+    }
+    assert!(matches!(load(r#"(component (import "acme:net/socket" (instance)))"#), LoadError::Import { .. }));
+    assert!(matches!(load("(component)"), LoadError::Export(_)));
+    assert!(matches!(load("(module)"), LoadError::NotAComponent(_)));
+    assert!(matches!(runtime.load(b"nonsense").map(|_| ()), Err(LoadError::NotAComponent(_))));
+    let large = vec![0; Limits::default().component_bytes_max + 1];
+    assert!(matches!(runtime.load(&large).map(|_| ()), Err(LoadError::Size { .. })));
+}

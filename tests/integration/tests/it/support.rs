@@ -1,0 +1,245 @@
+//! What the tests share: built artefacts, and a seller's pipeline against a simulator in this process.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use ml_connector_amazon::{AmazonOptions, CredentialSource, Credentials, SpApiClient};
+use ml_connector_domain::Region;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_fusion::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};
+use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::worker::{Cadence, Until, Worker};
+use ml_connector_pipeline::{Parts, Seller, catalog_file};
+use ml_connector_ports::{Account, SourceError};
+use ml_connector_remote::clock::Advance;
+use ml_connector_remote::{HttpClient, HttpOptions, SteppedClock};
+use ml_connector_simulator::Running;
+use ml_connector_simulator::scenario::ScenarioOptions;
+use ml_connector_storage::SqliteStore;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// The folder of built artefacts that an environment variable or the place of this test binary names.
+fn artefacts(variable: &str, below_target: &str) -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "tests are told where artefacts are by cargo xtask test")]
+    let named = std::env::var(variable).ok().map(PathBuf::from);
+    named.unwrap_or_else(|| {
+        let own = std::env::current_exe().expect("a test has a path");
+        let target = own.ancestors().nth(3).expect("tests lie in target/debug/deps").to_owned();
+        target.join(below_target)
+    })
+}
+
+/// A built component.
+#[track_caller]
+pub(crate) fn component(name: &str) -> Vec<u8> {
+    let path = artefacts("ML_CONNECTOR_PLUGINS", "plugins/components").join(format!("{name}.component.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|_| panic!("{} is not built: run cargo xtask plugins", path.display()))
+}
+
+/// A built binary.
+#[track_caller]
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let path = artefacts("ML_CONNECTOR_BIN_DIR", "debug").join(name);
+    assert!(path.is_file(), "{} is not built: run cargo xtask test", path.display());
+    path
+}
+
+/// A folder of its own for a test, removed at its end.
+pub(crate) struct TestFolder(pub(crate) PathBuf);
+
+impl TestFolder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ml-connector-{name}-{}", std::process::id()));
+        let _left_over = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder can be made");
+        Self(path)
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Credentials as the scenario gives them.
+struct Given(Value);
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+#[async_trait]
+impl CredentialSource for Given {
+    async fn credentials(&self, account: &Account) -> Result<Credentials, SourceError> {
+        let sellers = self.0["sellers"].as_array().expect("sellers");
+        let seller =
+            sellers.iter().find(|seller| seller["id"] == account.seller.as_str()).expect("a known seller");
+        let mut authorizations = seller["authorizations"].as_array().expect("authorisations").iter();
+        let own = authorizations.find(|a| a["region"] == account.region.as_str()).expect("a known region");
+        Ok(Credentials {
+            client_id: text(&self.0["application"]["client_id"]),
+            client_secret: text(&self.0["application"]["client_secret"]).into(),
+            refresh_token: text(&own["refresh_token"]).into(),
+        })
+    }
+}
+
+#[async_trait]
+impl FusionCredentialSource for Given {
+    async fn credentials(&self) -> Result<FusionCredentials, SourceError> {
+        Ok(FusionCredentials {
+            client_id: text(&self.0["identity"]["client_id"]),
+            client_secret: text(&self.0["identity"]["client_secret"]).into(),
+        })
+    }
+}
+
+/// The options of a small scenario.
+pub(crate) fn small(seed: u64) -> ScenarioOptions {
+    println!("SEED={seed}");
+    let start = "2026-09-01T00:00:00Z".parse().expect("a time");
+    ScenarioOptions { seed, sellers: 1, days: 5, orders_per_day: 8, start, unmapped_percent: 10 }
+}
+
+/// A seller's pipeline against a simulator in this process.
+pub(crate) struct Connected {
+    pub(crate) simulator: Running,
+    pub(crate) clock: SteppedClock,
+    pub(crate) parts: Parts,
+    pub(crate) seller: Seller,
+    pub(crate) store: Arc<SqliteStore>,
+    _folder: TestFolder,
+}
+
+/// Loads a component into an engine of its own.
+pub(crate) fn mapper(name: &str) -> LoadedMapper {
+    let runtime = MapperRuntime::new(Limits::default()).expect("the sandbox starts");
+    runtime.load(&component(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+impl Connected {
+    /// Starts the simulator and joins a pipeline to it.
+    pub(crate) async fn start(name: &str, options: ScenarioOptions) -> Self {
+        let simulator = ml_connector_simulator::start(options).await.expect("ports are free");
+        let scenario = simulator.world.scenario.for_the_operator();
+        let world = Arc::clone(&simulator.world);
+        let advance: Advance = Arc::new(move |to| {
+            let world = Arc::clone(&world);
+            Box::pin(async move {
+                assert!(world.clock.set(to), "time went back to {to}");
+            })
+        });
+        let clock = SteppedClock::new(simulator.world.scenario.start, Some(advance));
+        let folder = TestFolder::new(name);
+        let store = Arc::new(SqliteStore::open(&folder.0.join("t.sqlite")).await.expect("the store opens"));
+        let parts = parts(&simulator, &scenario, &clock, &store);
+        let seller = seller(&scenario["sellers"][0], simulator.world.scenario.start);
+        Self { simulator, clock, parts, seller, store, _folder: folder }
+    }
+
+    /// Runs the worker until a time.
+    pub(crate) async fn run_until(&self, end: Timestamp) {
+        let guard = self.clock.worker();
+        let cadence = Cadence {
+            orders: SignedDuration::from_hours(4),
+            transactions: SignedDuration::from_hours(12),
+            groups: SignedDuration::from_hours(24),
+            reconcile: SignedDuration::from_hours(24),
+        };
+        let worker = Worker::new(self.parts.clone(), self.seller.clone(), cadence);
+        worker.run(Until::Time(end), CancellationToken::new()).await;
+        drop(guard);
+    }
+
+    /// The simulator's verdict: every figure by name.
+    pub(crate) fn verdict(&self) -> HashMap<String, u64> {
+        let truth = ml_connector_simulator::truth::truth(&self.simulator.world, true);
+        println!("{}", truth["verdict"]["details"]);
+        let verdict = truth["verdict"].as_object().expect("a verdict");
+        verdict.iter().filter_map(|(name, figure)| Some((name.clone(), figure.as_u64()?))).collect()
+    }
+
+    /// Nothing is missing, doubled, wrong or posted that should not be, and no request was malformed.
+    #[track_caller]
+    pub(crate) fn assert_books_are_right(&self) {
+        let wrong: Vec<_> = self.verdict().into_iter().filter(|(_, count)| *count != 0).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        let unexpected = self.simulator.world.journal.all_unexpected();
+        assert!(unexpected.is_empty(), "{unexpected:?}");
+    }
+}
+
+fn parts(simulator: &Running, scenario: &Value, clock: &SteppedClock, store: &Arc<SqliteStore>) -> Parts {
+    let http = HttpClient::new(HttpOptions {
+        user_agent: "ml-connector-test/1 (Language=Rust)".to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(30),
+        body_bytes_max: 16 << 20,
+        loopback_http: true,
+    })
+    .expect("a client");
+    let given = Arc::new(Given(scenario.clone()));
+    let urls = &simulator.urls;
+    let endpoints =
+        [(Region::Na, &urls.amazon.na), (Region::Eu, &urls.amazon.eu), (Region::Fe, &urls.amazon.fe)];
+    let source = SpApiClient::new(
+        AmazonOptions {
+            lwa_url: format!("{}/auth/o2/token", urls.lwa),
+            endpoints: endpoints.into_iter().map(|(region, url)| (region, url.clone())).collect(),
+            application: "test".to_owned(),
+        },
+        http.clone(),
+        Arc::clone(&given) as _,
+        Arc::new(clock.clone()),
+        ChaCha8Rng::seed_from_u64(1),
+    );
+    let target = FusionClient::new(
+        FusionOptions {
+            base_url: urls.fusion.clone(),
+            identity_url: urls.identity.clone(),
+            scope: text(&scenario["identity"]["scope"]),
+        },
+        http,
+        given,
+        Arc::new(clock.clone()),
+        ChaCha8Rng::seed_from_u64(2),
+    );
+    Parts {
+        store: Arc::clone(store) as _,
+        source: Arc::new(source),
+        target: Arc::new(target),
+        clock: Arc::new(clock.clone()),
+        mapper: Arc::new(mapper("standard")),
+    }
+}
+
+fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
+    let mut csv = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
+    for product in scenario["products"].as_array().expect("products").iter().filter(|p| p["mapped"] == true) {
+        let fields = ["sku", "revenue_account", "cost_center"].map(|name| text(&product[name]));
+        csv.push_str(&format!("{},,,{},,{}\n", fields[0], fields[1], fields[2]));
+    }
+    let ledger: ml_connector_domain::ledger::LedgerSetup =
+        serde_json::from_value(scenario["fusion"].clone()).expect("a ledger");
+    let settings = scenario["tax"].as_object().expect("tax regimes").iter();
+    Seller {
+        id: text(&scenario["id"]).as_str().into(),
+        name: text(&scenario["name"]),
+        start_from,
+        regions: Region::ALL.to_vec(),
+        settings: settings.map(|(place, regime)| (format!("tax.{place}"), text(regime))).collect(),
+        zone: ledger.zone().expect("a zone"),
+        ledger,
+        catalog: catalog_file::parse("catalog.csv", &csv).expect("a good catalog"),
+        catalog_hash: ContentHash::of(csv.as_bytes()),
+    }
+}
