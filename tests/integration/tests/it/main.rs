@@ -4,6 +4,8 @@
 //! the simulator over sockets, with and without faults; `daemon` starts the real processes; `rules` reads the
 //! workspace itself. A test that needs components says so when `cargo xtask plugins` has not been run.
 
+#![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
+
 mod daemon;
 mod month;
 mod rules;
