@@ -27,7 +27,9 @@ impl Mapper for Hostile {
             "grow" => grow(),
             "panic" => panic!("this mapper is broken on purpose"),
             "recurse" => vec![OrderOutcome::Skip(recurse(1).to_string())],
-            "huge-output" => vec![OrderOutcome::Skip("x".repeat(40 * 1024 * 1024)); orders.len()],
+            "recurse-frames" => vec![OrderOutcome::Skip(recurse_with_frames(1).to_string())],
+            // More than may cross in one call, but not so much that writing it runs out of fuel first.
+            "huge-output" => vec![OrderOutcome::Skip("x".repeat(3 * 1024 * 1024)); orders.len()],
             "log-flood" => {
                 for line in 0..200_000_u32 {
                     log::write(log::Level::Info, &format!("line {line} {}", "x".repeat(2_000)));
@@ -52,15 +54,21 @@ fn spin() -> Vec<OrderOutcome> {
 fn grow() -> Vec<OrderOutcome> {
     let mut hoard = Vec::new();
     loop {
-        hoard.push(vec![1_u8; 1024 * 1024]);
+        // Reserved, not written: writing costs fuel, and it is the memory that is attacked.
+        hoard.push(Vec::<u8>::with_capacity(1024 * 1024));
         std::hint::black_box(&hoard);
     }
 }
 
-#[expect(unconditional_recursion, reason = "the stack is what is attacked")]
+/// Overflows the engine's stack: its frames hold no memory.
 fn recurse(depth: u64) -> u64 {
+    if depth == u64::MAX { 0 } else { recurse(depth + 1).rotate_left(3) ^ depth }
+}
+
+/// Overflows the stack that lies in the guest's own memory.
+fn recurse_with_frames(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
-    recurse(depth + 1) + frame[0]
+    if depth == u64::MAX { 0 } else { recurse_with_frames(depth + 1) + frame[0] }
 }
 
 fn line(currency: &str, account: &str, order: &Order) -> OrderOutcome {

@@ -13,9 +13,14 @@ use jiff::Timestamp;
 /// **Invariant:** no lock is held across [`Clock::sleep_until`]. A stepped clock moves only when every worker
 /// sleeps, and a worker that waits for a lock does not sleep.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Now, in whole milliseconds: the store keeps no finer times, and a time must not move by being stored.
     fn now(&self) -> Timestamp;
 
-    /// Returns once `deadline` has come.
+    /// Returns once `deadline` has come, at most a millisecond late.
     fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// `at` without what is finer than a millisecond.
+pub fn whole_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

@@ -55,12 +55,24 @@ pub async fn poll(
     stream: Stream,
 ) -> Result<Polled, StageError> {
     let mut polled = Polled::default();
-    let newest = later(parts.clock.now(), -FRESHEST);
+    let newest = newest(parts.clock.now());
+    let mut reached = None;
     loop {
         let cursor = parts.store.cursor(&seller.id, account.region, stream.as_str()).await?;
         let Some(cursor) = next_window(cursor, seller.start_from, newest, stream) else { return Ok(polled) };
+        // Amazon may apply an earlier bound than was asked for: what it holds back is the next poll's.
+        if reached.is_some_and(|reached| cursor.position <= reached) {
+            return Ok(polled);
+        }
+        reached = Some(cursor.position);
         read_window(parts, account, stream, cursor, &mut polled).await?;
     }
+}
+
+/// The youngest bound that may be asked for at `now`, in whole seconds as Amazon's bounds are.
+fn newest(now: Timestamp) -> Timestamp {
+    let bound = later(now, -FRESHEST);
+    Timestamp::from_second(bound.as_second()).unwrap_or(bound)
 }
 
 /// The window to be read next: the one under way, else the next one up to `newest`; `None` when all is read.

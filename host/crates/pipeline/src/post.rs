@@ -67,6 +67,9 @@ pub async fn post(parts: &Parts, seller: &Seller) -> Result<Posted, StageError> 
             return Ok(posted);
         }
         let rows = start(parts, seller, due).await?;
+        if rows.is_empty() {
+            return Ok(posted);
+        }
         let mut changes = Vec::new();
         for chunk in rows.chunks(CONCURRENT as usize) {
             let events = join_all(chunk.iter().map(|(row, action)| act(parts, seller, row, *action))).await;

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use ml_connector_domain::Clock;
+use jiff::{SignedDuration, Timestamp};
+use ml_connector_domain::clock::{Clock, whole_millis};
 use tokio::sync::Notify;
 
 type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
@@ -19,7 +19,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        whole_millis(Timestamp::now())
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is waited for")]
@@ -93,6 +93,9 @@ impl Drop for Asleep<'_> {
                 state.sleeping.remove(&self.deadline);
             }
         }
+        drop(state);
+        // Who held the others back is gone: one of them may take the next step.
+        self.shared.moved.notify_waiters();
     }
 }
 
@@ -109,8 +112,12 @@ impl Shared {
             return None;
         }
         let next = *state.sleeping.keys().next()?;
+        // Its sleeper has been woken and has not run yet, perhaps because it belongs to the same task as the caller.
+        if next <= state.now {
+            return None;
+        }
         state.stepping = true;
-        Some(next.max(state.now))
+        Some(next)
     }
 }
 
@@ -127,7 +134,7 @@ impl Drop for Step<'_> {
 impl SteppedClock {
     /// A clock that stands at `now`.
     pub fn new(now: Timestamp, advance: Option<Advance>) -> Self {
-        let state = State { now, workers: 0, sleeping: BTreeMap::new(), stepping: false };
+        let state = State { now: whole_millis(now), workers: 0, sleeping: BTreeMap::new(), stepping: false };
         Self { shared: Arc::new(Shared { state: Mutex::new(state), moved: Notify::new(), advance }) }
     }
 
@@ -153,12 +160,17 @@ impl Clock for SteppedClock {
     }
 
     fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        let whole = whole_millis(deadline);
+        let up = SignedDuration::from_millis(i64::from(whole < deadline));
+        let deadline = whole.saturating_add(up).unwrap_or(whole);
         Box::pin(async move {
             if deadline <= self.now() {
                 return;
             }
             *self.shared.lock().sleeping.entry(deadline).or_default() += 1;
             let _asleep = Asleep { shared: &self.shared, deadline };
+            // What sleeps beside this in the same task registers, too, before anybody takes a step.
+            tokio::task::yield_now().await;
             loop {
                 // Registered before the check, so that a step taken in between is not missed.
                 let mut moved = std::pin::pin!(self.shared.moved.notified());
@@ -178,7 +190,6 @@ impl Clock for SteppedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::SignedDuration;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
@@ -228,6 +239,17 @@ mod tests {
         drop(idle);
     }
 
+    /// The store keeps milliseconds: a posting due at a finer time would be due by the store and not by itself.
+    #[tokio::test]
+    async fn times_are_whole_milliseconds() {
+        assert_eq!(SystemClock.now().subsec_nanosecond() % 1_000_000, 0);
+        let clock = SteppedClock::new(at(0) + SignedDuration::from_micros(7), None);
+        let _worker = clock.worker();
+        assert_eq!(clock.now(), at(0));
+        clock.sleep_until(at(1) + SignedDuration::from_micros(7)).await;
+        assert_eq!(clock.now(), at(1) + SignedDuration::from_millis(1));
+    }
+
     #[tokio::test]
     async fn a_sleep_that_is_dropped_holds_nobody_up() {
         let clock = SteppedClock::new(at(0), None);
@@ -237,6 +259,23 @@ mod tests {
         assert!(futures_poll(&mut dropped).await);
         drop(dropped);
         assert!(clock.shared.lock().sleeping.is_empty());
+    }
+
+    /// Concurrent calls of one worker back off side by side: all of them sleep in one task.
+    #[tokio::test]
+    async fn sleeps_of_one_task_end_one_after_the_other() {
+        let clock = SteppedClock::new(at(0), None);
+        let _worker = clock.worker();
+        let (one, two, three) = tokio::join!(nap(&clock, 3), nap(&clock, 1), async {
+            nap(&clock, 2).await + nap(&clock, 9).await
+        });
+        assert_eq!((one, two, three), (3, 1, 11));
+    }
+
+    /// Sleeps until a second; says it.
+    async fn nap(clock: &SteppedClock, second: i64) -> i64 {
+        clock.sleep_until(at(second)).await;
+        clock.now().duration_since(at(0)).as_secs()
     }
 
     /// Polls once; says whether it is pending.

@@ -89,6 +89,7 @@ async fn every_attack_is_stopped_under_its_own_name() {
         ("grow", "memory-limit"),
         ("panic", "trap"),
         ("recurse", "stack"),
+        ("recurse-frames", "trap"),
         ("huge-output", "output-limit"),
         ("log-flood", "fuel-exhausted"),
         ("wrong-count", "bad-output"),

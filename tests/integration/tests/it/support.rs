@@ -126,9 +126,17 @@ pub(crate) fn mapper(name: &str) -> LoadedMapper {
     runtime.load(&component(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// A failing test shows what the daemon would have logged; `RUST_LOG` says how much.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    // Several tests of one process: only the first can install it.
+    let _installed = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+}
+
 impl Connected {
     /// Starts the simulator and joins a pipeline to it.
     pub(crate) async fn start(name: &str, options: ScenarioOptions) -> Self {
+        log();
         let simulator = ml_connector_simulator::start(options).await.expect("ports are free");
         let scenario = simulator.world.scenario.for_the_operator();
         let world = Arc::clone(&simulator.world);
