@@ -6,11 +6,12 @@ use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, Money, Timestamp};
 use sqlx::{Sqlite, Transaction, query};
 
+use super::bulk::Bulk;
 use super::rows::{millis, to_json};
 use super::{SqliteStore, failed};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
-type Tx = Transaction<'static, Sqlite>;
+pub(super) type Tx = Transaction<'static, Sqlite>;
 
 impl SqliteStore {
     pub(super) async fn apply_all(&self, changes: Vec<Change>) -> Result<()> {
@@ -20,9 +21,13 @@ impl SqliteStore {
         // IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way as busy.
         let mut tx =
             self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
+        let mut many = Bulk::default();
         for change in changes {
-            apply(&mut tx, change).await?;
+            if let Some(single) = many.take(change) {
+                apply(&mut tx, single).await?;
+            }
         }
+        many.write(&mut tx).await?;
         tx.commit().await.map_err(failed("committing a transaction"))
     }
 }
@@ -30,7 +35,6 @@ impl SqliteStore {
 async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
     match change {
         Change::Cursor { .. } => cursor(tx, change).await,
-        Change::Raw { .. } | Change::RawDone { .. } => raw(tx, change).await,
         Change::Canonical { .. } => canonical(tx, change).await,
         Change::Stage { .. } => stage(tx, change).await,
         Change::Batch(batch) => mapper_batch(tx, batch).await,
@@ -44,7 +48,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Review(draft) => review(tx, draft).await,
         Change::Resolve { .. } => resolve(tx, change).await,
         Change::Credential { .. } => credential(tx, change).await,
-        Change::Audit(event) => audit(tx, event).await,
+        Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
     }
 }
 
@@ -65,47 +69,6 @@ async fn cursor(tx: &mut Tx, change: Change) -> Result<()> {
     .execute(&mut **tx)
     .await
     .map_err(failed("moving a cursor"))?;
-    Ok(())
-}
-
-async fn raw(tx: &mut Tx, change: Change) -> Result<()> {
-    match change {
-        Change::Raw { seller, region, stream, natural_id, body, at } => {
-            // A content that returns after another one stood in between is normalized again; a stream's name is
-            // its records' kind in the plural.
-            query(
-                "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, seen_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                 ON CONFLICT DO UPDATE SET normalized = 0, seen_at = excluded.seen_at
-                 WHERE raw_payload.normalized = 1 AND raw_payload.hash <> (
-                    SELECT c.raw_hash FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-                    WHERE w.seller = ?1 AND w.kind = rtrim(?4, 's') AND w.natural_id = ?5)",
-            )
-            .bind(seller.as_str())
-            .bind(ContentHash::of(body.as_bytes()).as_str())
-            .bind(region.as_str())
-            .bind(stream)
-            .bind(natural_id)
-            .bind(body)
-            .bind(millis(at))
-            .execute(&mut **tx)
-            .await
-        }
-        Change::RawDone { seller, stream, natural_id, hash } => {
-            query(
-                "UPDATE raw_payload SET normalized = 1
-                 WHERE seller = ? AND stream = ? AND natural_id = ? AND hash = ?",
-            )
-            .bind(seller.as_str())
-            .bind(stream)
-            .bind(natural_id)
-            .bind(hash.as_str())
-            .execute(&mut **tx)
-            .await
-        }
-        _ => return Ok(()),
-    }
-    .map_err(failed("keeping a payload"))?;
     Ok(())
 }
 
@@ -369,18 +332,5 @@ async fn credential(tx: &mut Tx, change: Change) -> Result<()> {
         .execute(&mut **tx)
         .await
         .map_err(failed("keeping a credential"))?;
-    Ok(())
-}
-
-async fn audit(tx: &mut Tx, event: ml_connector_domain::audit::AuditEvent) -> Result<()> {
-    query("INSERT INTO audit_event (at, seller, subject, action, detail) VALUES (?, ?, ?, ?, ?)")
-        .bind(millis(event.at))
-        .bind(event.seller.as_str())
-        .bind(event.subject)
-        .bind(event.action.as_str())
-        .bind(event.detail)
-        .execute(&mut **tx)
-        .await
-        .map_err(failed("writing an audit event"))?;
     Ok(())
 }

@@ -391,10 +391,13 @@ impl Store for SqliteStore {
 
     async fn example_order(&self) -> Result<Option<String>> {
         let row = query(
-            "SELECT i.subject FROM document i JOIN posting p ON p.document = i.key AND p.state = 'confirmed'
-             WHERE i.kind = 'invoice'
-             ORDER BY EXISTS (SELECT 1 FROM document c WHERE c.kind = 'credit_memo' AND c.seller = i.seller
-                AND json_extract(c.body, '$.body.order') = i.subject) DESC, i.subject LIMIT 1",
+            "SELECT subject FROM (
+                SELECT 1 AS rank, json_extract(c.body, '$.body.order') AS subject FROM document c
+                JOIN posting p ON p.document = c.key AND p.state = 'confirmed' WHERE c.kind = 'credit_memo'
+                UNION ALL
+                SELECT 2, i.subject FROM document i
+                JOIN posting p ON p.document = i.key AND p.state = 'confirmed' WHERE i.kind = 'invoice')
+             ORDER BY rank, subject LIMIT 1",
         )
         .fetch_optional(&self.pool)
         .await

@@ -1,0 +1,140 @@
+//! Writes the changes that come by the hundred, many rows in one statement: each statement is a hand-over to
+//! SQLite's thread, which costs more than the row.
+//!
+//! No other kind of change in the same list reads what these write, so they may come last.
+
+use ml_connector_domain::audit::AuditEvent;
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::{Region, SellerId, Timestamp};
+use sqlx::QueryBuilder;
+
+use super::apply::Tx;
+use super::failed;
+use super::rows::millis;
+use crate::{Change, Result};
+
+/// Rows of one statement: SQLite binds 32,766 values at most, a row has up to seven.
+const ROWS: usize = 500;
+
+struct Raw {
+    seller: SellerId,
+    region: Region,
+    stream: &'static str,
+    natural_id: String,
+    body: String,
+    at: Timestamp,
+}
+
+struct RawDone {
+    seller: SellerId,
+    stream: String,
+    natural_id: String,
+    hash: ContentHash,
+}
+
+/// What is written together.
+#[derive(Default)]
+pub(super) struct Bulk {
+    raw: Vec<Raw>,
+    done: Vec<RawDone>,
+    audit: Vec<AuditEvent>,
+}
+
+impl Bulk {
+    /// Keeps a change for [`Bulk::write`], or gives it back.
+    pub(super) fn take(&mut self, change: Change) -> Option<Change> {
+        match change {
+            Change::Raw { seller, region, stream, natural_id, body, at } => {
+                self.raw.push(Raw { seller, region, stream, natural_id, body, at });
+            }
+            Change::RawDone { seller, stream, natural_id, hash } => {
+                self.done.push(RawDone { seller, stream, natural_id, hash });
+            }
+            Change::Audit(event) => self.audit.push(event),
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Writes what was kept, each kind in the order in which it came.
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
+        for rows in self.raw.chunks(ROWS) {
+            raw(tx, rows).await?;
+        }
+        for rows in self.done.chunks(ROWS) {
+            done(tx, rows).await?;
+        }
+        for rows in self.audit.chunks(ROWS) {
+            audit(tx, rows).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn raw(tx: &mut Tx, rows: &[Raw]) -> Result<()> {
+    let mut query = QueryBuilder::new(
+        "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, seen_at) ",
+    );
+    query.push_values(rows, |mut values, row| {
+        values
+            .push_bind(row.seller.as_str())
+            .push_bind(ContentHash::of(row.body.as_bytes()).as_str().to_owned())
+            .push_bind(row.region.as_str())
+            .push_bind(row.stream)
+            .push_bind(&row.natural_id)
+            .push_bind(&row.body)
+            .push_bind(millis(row.at));
+    });
+    // A content that returns after another one stood in between is normalized again; a stream's name is its
+    // records' kind in the plural.
+    query.push(
+        " ON CONFLICT DO UPDATE SET normalized = 0, seen_at = excluded.seen_at
+          WHERE raw_payload.normalized = 1 AND raw_payload.hash <> (
+            SELECT c.raw_hash FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+            WHERE w.seller = excluded.seller AND w.kind = rtrim(excluded.stream, 's')
+              AND w.natural_id = excluded.natural_id)",
+    );
+    query.build().persistent(false).execute(&mut **tx).await.map_err(failed("keeping payloads"))?;
+    Ok(())
+}
+
+async fn done(tx: &mut Tx, rows: &[RawDone]) -> Result<()> {
+    let mut query = QueryBuilder::new(
+        "UPDATE raw_payload SET normalized = 1 WHERE (seller, stream, natural_id, hash) IN (VALUES ",
+    );
+    let mut tuples = query.separated(", ");
+    for row in rows {
+        tuples
+            .push("(")
+            .push_bind_unseparated(row.seller.as_str())
+            .push_unseparated(", ")
+            .push_bind_unseparated(&row.stream)
+            .push_unseparated(", ")
+            .push_bind_unseparated(&row.natural_id)
+            .push_unseparated(", ")
+            .push_bind_unseparated(row.hash.as_str())
+            .push_unseparated(")");
+    }
+    query.push(")");
+    query
+        .build()
+        .persistent(false)
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("marking payloads as normalized"))?;
+    Ok(())
+}
+
+async fn audit(tx: &mut Tx, rows: &[AuditEvent]) -> Result<()> {
+    let mut query = QueryBuilder::new("INSERT INTO audit_event (at, seller, subject, action, detail) ");
+    query.push_values(rows, |mut values, row| {
+        values
+            .push_bind(millis(row.at))
+            .push_bind(row.seller.as_str())
+            .push_bind(&row.subject)
+            .push_bind(row.action.as_str())
+            .push_bind(&row.detail);
+    });
+    query.build().persistent(false).execute(&mut **tx).await.map_err(failed("writing audit events"))?;
+    Ok(())
+}
