@@ -1,1 +1,342 @@
+//! The suite that a store has to pass.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ml_connector_domain::audit::{Action, AuditEvent};
+use ml_connector_domain::document::{Body, Document, Kind, Origin};
+use ml_connector_domain::id::{ContentHash, FusionId};
+use ml_connector_domain::mapping::DocumentLine;
+use ml_connector_domain::posting::State;
+use ml_connector_domain::{Currency, DocumentKey, Money, Region, SellerId, Timestamp};
+
+use crate::{Change, Cursor, ReviewDraft, SqliteStore, Store as _, StoreError};
+
+/// A store in a file of its own, removed at the end.
+struct Fresh {
+    store: SqliteStore,
+    path: PathBuf,
+}
+
+impl Fresh {
+    async fn open() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path =
+            std::env::temp_dir().join(format!("ml-connector-store-{}-{number}.sqlite", std::process::id()));
+        let store = SqliteStore::open(&path).await.expect("opens");
+        Self { store, path }
+    }
+
+    async fn apply(&self, changes: Vec<Change>) {
+        self.store.apply(changes).await.expect("applies");
+    }
+
+    async fn pending(&self) -> Vec<(String, String)> {
+        let rows = self.store.pending_raw(&seller(), 10_000).await.expect("reads");
+        rows.into_iter().map(|row| (row.natural_id, row.body)).collect()
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        for end in ["", "-wal", "-shm"] {
+            let _gone = std::fs::remove_file(format!("{}{end}", self.path.display()));
+        }
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
+}
+
+fn seller() -> SellerId {
+    "A1".into()
+}
+
+fn raw(id: &str, body: &str, seconds: i64) -> Change {
+    Change::Raw {
+        seller: seller(),
+        region: Region::Na,
+        stream: "orders",
+        natural_id: id.to_owned(),
+        body: body.to_owned(),
+        at: at(seconds),
+    }
+}
+
+/// What normalizing a payload writes; the record is the payload itself.
+fn normalized(id: &str, body: &str, stage: &'static str) -> Vec<Change> {
+    let hash = ContentHash::of(body.as_bytes());
+    vec![
+        Change::Canonical {
+            seller: seller(),
+            kind: "order",
+            natural_id: id.to_owned(),
+            region: Region::Na,
+            record: body.to_owned(),
+            raw: hash.clone(),
+            stage,
+            group: None,
+            economic_id: id.to_owned(),
+            at: at(0),
+        },
+        Change::RawDone { seller: seller(), stream: "orders".to_owned(), natural_id: id.to_owned(), hash },
+    ]
+}
+
+fn invoice(order: &str, revision: u32) -> Document {
+    let hash = ContentHash::of(b"");
+    let line = DocumentLine {
+        description: "A mug".to_owned(),
+        amount: Money::new(1_999, Currency::USD),
+        quantity: 1,
+        account: "01-110-41000".into(),
+        sku: None,
+        order_item: None,
+        rule: "catalog.csv:2".to_owned(),
+    };
+    Document {
+        key: DocumentKey::derive(Kind::Invoice.letter(), &seller(), order, revision),
+        seller: seller(),
+        revision,
+        date: "2026-09-02".parse().expect("a date"),
+        currency: Currency::USD,
+        body: Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] },
+        origin: Origin { mapper: hash.clone(), input: hash.clone(), catalog: hash },
+    }
+}
+
+fn plan(document: &Document, source: &str) -> Change {
+    Change::Plan {
+        document: Box::new(document.clone()),
+        expected: Money::new(1_999, Currency::USD),
+        recognizes: vec![(source.to_owned(), "receivable")],
+        at: at(0),
+    }
+}
+
+fn event(subject: &str) -> Change {
+    Change::Audit(AuditEvent {
+        at: at(0),
+        seller: seller(),
+        subject: subject.to_owned(),
+        action: Action::Planned,
+        detail: "planned".to_owned(),
+    })
+}
+
+fn review(message: &str) -> Change {
+    Change::Review(ReviewDraft {
+        seller: seller(),
+        kind: "order",
+        subject: "O1".to_owned(),
+        code: "unmapped-sku".to_owned(),
+        about: "MUG".to_owned(),
+        message: message.to_owned(),
+        at_stake: Some(Money::new(-5, Currency::JPY)),
+        at: at(0),
+    })
+}
+
+#[tokio::test]
+async fn a_payload_is_kept_once_for_each_content() {
+    let fresh = Fresh::open().await;
+    fresh.apply(vec![raw("O1", "v1", 0), raw("O1", "v1", 1), raw("O2", "v1", 0)]).await;
+    fresh.apply(vec![raw("O1", "v1", 2), raw("O1", "v2", 3)]).await;
+    let expected =
+        [("O1", "v1"), ("O2", "v1"), ("O1", "v2")].map(|(id, body)| (id.to_owned(), body.to_owned()));
+    assert_eq!(fresh.pending().await, expected, "the oldest first");
+    fresh.apply(normalized("O1", "v1", "waiting")).await;
+    fresh.apply(vec![raw("O1", "v1", 4)]).await;
+    assert_eq!(
+        fresh.pending().await,
+        expected[1..],
+        "what is normalized does not come back by being read again"
+    );
+}
+
+/// An order that is changed and changed back arrives a third time with bytes that are known.
+#[tokio::test]
+async fn a_content_that_returns_after_another_is_normalized_again() {
+    let fresh = Fresh::open().await;
+    for body in ["v1", "v2"] {
+        fresh.apply(vec![raw("O1", body, 0)]).await;
+        fresh.apply(normalized("O1", body, "waiting")).await;
+    }
+    assert!(fresh.pending().await.is_empty());
+    fresh.apply(vec![raw("O1", "v1", 9)]).await;
+    assert_eq!(fresh.pending().await, [("O1".to_owned(), "v1".to_owned())]);
+    fresh.apply(normalized("O1", "v1", "waiting")).await;
+    let newest = fresh.store.newest(&seller(), "order", "O1").await.expect("reads").expect("a record");
+    assert_eq!(newest.record, "v1");
+}
+
+#[tokio::test]
+async fn a_page_of_any_length_is_kept_whole() {
+    let fresh = Fresh::open().await;
+    let page: Vec<Change> = (0..1_201).map(|n| raw(&format!("O{n:04}"), "body", n)).collect();
+    fresh.apply(page).await;
+    assert_eq!(fresh.pending().await.len(), 1_201);
+    let done = (0..1_201).flat_map(|n| normalized(&format!("O{n:04}"), "body", "ready")).collect();
+    fresh.apply(done).await;
+    assert!(fresh.pending().await.is_empty());
+    assert_eq!(fresh.store.at_stage(&seller(), "order", "ready", 5_000).await.expect("reads").len(), 1_201);
+}
+
+#[tokio::test]
+async fn a_new_content_is_a_new_version_and_an_old_one_changes_nothing() {
+    let fresh = Fresh::open().await;
+    fresh.apply(normalized("O1", "v1", "waiting")).await;
+    fresh
+        .apply(vec![Change::Stage {
+            seller: seller(),
+            kind: "order",
+            natural_id: "O1".to_owned(),
+            stage: "documented",
+            at: at(1),
+        }])
+        .await;
+    let stage =
+        async || fresh.store.newest(&seller(), "order", "O1").await.expect("reads").expect("one").stage;
+    fresh.apply(normalized("O1", "v1", "ready")).await;
+    assert_eq!(stage().await, "documented", "the same content does not start over");
+    fresh.apply(normalized("O1", "v2", "ready")).await;
+    assert_eq!(stage().await, "ready");
+}
+
+#[tokio::test]
+async fn a_list_of_changes_is_applied_whole_or_not_at_all() {
+    let fresh = Fresh::open().await;
+    let (first, second) = (invoice("O1", 0), invoice("O2", 0));
+    fresh.apply(vec![plan(&first, "O1")]).await;
+    // The second document would recognise the first one's leg.
+    let refused = fresh.store.apply(vec![event("O2"), plan(&second, "O1"), raw("O9", "body", 0)]).await;
+    assert!(matches!(refused, Err(StoreError::Twice { what: "recognising a leg" })), "{refused:?}");
+    assert!(fresh.store.document(&second.key).await.expect("reads").is_none());
+    assert!(fresh.store.story(&["O2".to_owned()]).await.expect("reads").is_empty());
+    assert!(fresh.pending().await.is_empty());
+    let owner = fresh.store.recognized_by(&seller(), "O1", "receivable").await.expect("reads");
+    assert_eq!(owner, Some(first.key));
+}
+
+#[tokio::test]
+async fn a_document_cannot_be_planned_twice() {
+    let fresh = Fresh::open().await;
+    let document = invoice("O1", 0);
+    fresh.apply(vec![plan(&document, "O1")]).await;
+    let refused = fresh.store.apply(vec![plan(&document, "another")]).await;
+    assert!(matches!(refused, Err(StoreError::Twice { what: "planning a document" })), "{refused:?}");
+    fresh.apply(vec![plan(&invoice("O1", 1), "O1-reversal")]).await;
+    assert_eq!(fresh.store.documents_about("O1").await.expect("reads").len(), 2);
+}
+
+#[tokio::test]
+async fn postings_are_due_in_their_order_and_end() {
+    let fresh = Fresh::open().await;
+    let documents = [invoice("O1", 0), invoice("O2", 0)];
+    fresh.apply(documents.iter().map(|document| plan(document, document.subject())).collect()).await;
+    let later = State::Planned { attempts: 1, not_before: at(60) };
+    let moved = |state| Change::Posting { key: documents[0].key.clone(), state, at: at(1) };
+    fresh.apply(vec![moved(later.clone())]).await;
+    let due = async |now| {
+        let rows = fresh.store.due_postings(&seller(), at(now), 10).await.expect("reads");
+        rows.into_iter().map(|row| row.document.subject().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (due(59).await, due(60).await),
+        (vec!["O2".to_owned()], vec!["O2".to_owned(), "O1".to_owned()])
+    );
+    assert_eq!(fresh.store.document(&documents[0].key).await.expect("reads").expect("one").state, later);
+    fresh.apply(vec![moved(State::Confirmed { fusion_id: FusionId::new("300000001") })]).await;
+    assert_eq!(due(10_000).await, ["O2"]);
+    assert_eq!(fresh.store.documents_about("300000001").await.expect("reads")[0].document, documents[0]);
+    let unknown = Change::Posting { key: invoice("O3", 0).key, state: later, at: at(2) };
+    assert!(matches!(fresh.store.apply(vec![unknown]).await, Err(StoreError::Corrupt { .. })));
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_compared_until_it_was() {
+    let fresh = Fresh::open().await;
+    let document = invoice("O1", 0);
+    let state = State::Confirmed { fusion_id: FusionId::new("1") };
+    fresh.apply(vec![plan(&document, "O1")]).await;
+    let due = async |now| fresh.store.unreconciled(&seller(), at(now), 10).await.expect("reads").len();
+    assert_eq!(due(100).await, 0, "it is not confirmed");
+    fresh.apply(vec![Change::Posting { key: document.key.clone(), state, at: at(1) }]).await;
+    assert_eq!(due(100).await, 1);
+    let finding = Some(("REC-AMOUNT".to_owned(), "USD 1.00 is missing".to_owned()));
+    fresh.apply(vec![Change::Reconciled { key: document.key.clone(), finding, at: at(100) }]).await;
+    assert_eq!((due(100).await, due(101).await), (0, 1));
+    assert_eq!(fresh.store.findings(10).await.expect("reads").len(), 1);
+    fresh.apply(vec![Change::Reconciled { key: document.key, finding: None, at: at(200) }]).await;
+    assert!(fresh.store.findings(10).await.expect("reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_review_item_is_open_once_and_can_open_again() {
+    let fresh = Fresh::open().await;
+    fresh.apply(vec![review("first"), review("second")]).await;
+    let open = fresh.store.open_reviews(10).await.expect("reads");
+    assert_eq!(open.iter().map(|item| item.message.as_str()).collect::<Vec<_>>(), ["first"]);
+    assert_eq!(open[0].at_stake, Some(Money::new(-5, Currency::JPY)));
+    let resolve = Change::Resolve { seller: seller(), kind: "order", subject: "O1".to_owned(), at: at(1) };
+    fresh.apply(vec![resolve, review("third")]).await;
+    let open = fresh.store.open_reviews(10).await.expect("reads");
+    assert_eq!(open.iter().map(|item| item.message.as_str()).collect::<Vec<_>>(), ["third"]);
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_change_the_audit_log() {
+    let fresh = Fresh::open().await;
+    fresh.apply(vec![event("O1"), event("O1")]).await;
+    for statement in ["UPDATE audit_event SET detail = 'nothing happened'", "DELETE FROM audit_event"] {
+        let refused = sqlx::query(statement).execute(&fresh.store.pool).await.expect_err("append-only");
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+    let story = fresh.store.story(&["O1".to_owned(), "O1".to_owned()]).await.expect("reads");
+    assert_eq!(story.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 2], "in order, each once");
+}
+
+#[tokio::test]
+async fn everything_is_there_after_the_file_was_closed() {
+    let fresh = Fresh::open().await;
+    let cursor = Cursor {
+        position: at(5),
+        window: Some((at(1), at(9))),
+        token: Some("next".to_owned()),
+        polled_at: at(10),
+    };
+    let moved =
+        Change::Cursor { seller: seller(), region: Region::Fe, stream: "orders", cursor: cursor.clone() };
+    let sealed = |version, byte| Change::Credential {
+        seller: "A1".to_owned(),
+        kind: "amazon-refresh-token/fe".to_owned(),
+        version,
+        sealed: vec![byte; 3],
+        at: at(0),
+    };
+    fresh.apply(vec![moved, sealed(1, 1), sealed(2, 2)]).await;
+    fresh.store.close().await;
+    let again = SqliteStore::open(&fresh.path).await.expect("opens again");
+    assert_eq!(again.cursor(&seller(), Region::Fe, "orders").await.expect("reads"), Some(cursor));
+    assert_eq!(again.cursor(&seller(), Region::Na, "orders").await.expect("reads"), None);
+    let credential = again.credential("A1", "amazon-refresh-token/fe").await.expect("reads").expect("one");
+    assert_eq!((credential.version, credential.sealed), (2, vec![2; 3]));
+    again.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused() {
+    let fresh = Fresh::open().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'from the future', 1, x'00', 0)",
+    )
+    .execute(&fresh.store.pool)
+    .await
+    .expect("writes");
+    fresh.store.close().await;
+    let refused = SqliteStore::open(&fresh.path).await.expect_err("it is newer");
+    assert!(refused.to_string().starts_with("STO-MIGRATE"), "{refused}");
+}
