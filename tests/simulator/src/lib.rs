@@ -20,6 +20,8 @@ pub mod fusion;
 pub mod http;
 pub mod journal;
 pub mod scenario;
+#[cfg(test)]
+mod strictness;
 pub mod truth;
 
 use std::net::SocketAddr;

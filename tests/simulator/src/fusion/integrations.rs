@@ -51,6 +51,18 @@ const LONGEST: i64 = 90_000;
 /// Questions until it ends.
 const POLLS: u32 = 3;
 
+#[cfg(test)]
+impl super::FusionState {
+    /// What went wrong in imports, in the words of their reports.
+    pub(crate) fn reports(&self) -> Vec<&str> {
+        let ended = self.jobs.iter().filter_map(|job| match job.ended.as_ref()? {
+            Ended::Loaded => None,
+            Ended::LoadFailed(words) | Ended::Rejected(words) => Some(words.as_str()),
+        });
+        ended.collect()
+    }
+}
+
 fn envelope(items: Vec<Value>) -> Value {
     json!({ "count": items.len(), "hasMore": false, "limit": 25, "offset": 0, "items": items })
 }

@@ -4,6 +4,8 @@ mod finances;
 mod money;
 mod operator;
 mod orders;
+#[cfg(test)]
+mod tests;
 
 pub use finances::{Breakdown, Group, Transaction, TransactionItem};
 pub use money::Currency;
