@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_connector_amazon::{AmazonOptions, SpApiClient};
 use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
@@ -192,16 +192,19 @@ fn http(config: &Config) -> Result<HttpClient, Failure> {
 }
 
 async fn clock(config: &Config) -> Result<AppClock, Failure> {
-    let ClockConfig::Stepped { advance_url } = &config.clock else {
+    let ClockConfig::Stepped { advance_url, pace_ms } = &config.clock else {
         return Ok(AppClock::System(SystemClock));
     };
     let http = http(config)?;
     let answer = http.send(Request::get(advance_url)).await?;
     let now = serde_json::from_slice::<RemoteClock>(&answer.body)?.now;
     let url = advance_url.clone();
+    let pace = SignedDuration::from_millis(i64::try_from(*pace_ms).unwrap_or(i64::MAX));
     let advance: Advance = Arc::new(move |to: Timestamp| {
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move {
+            let paced = SystemClock.now().saturating_add(pace).unwrap_or(Timestamp::MAX);
+            SystemClock.sleep_until(paced).await;
             let body = RemoteClock { now: to };
             if let Err(error) = http.send(Request::put(url).json(&body, "application/json")).await {
                 tracing::error!(%error, "the remote's clock cannot be moved");

@@ -80,6 +80,9 @@ pub(crate) enum ClockConfig {
     Stepped {
         /// Where the remote's clock is read and moved.
         advance_url: String,
+        /// How long each step takes on the machine's clock, in milliseconds: 0 is as fast as it goes.
+        #[serde(default)]
+        pace_ms: u64,
     },
 }
 

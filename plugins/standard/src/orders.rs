@@ -14,6 +14,9 @@ pub(crate) fn map(context: &BatchContext, order: &Order) -> OrderOutcome {
     if order.status != "SHIPPED" {
         return OrderOutcome::skip(&format!("its status is {}", order.status));
     }
+    if order.extra.iter().any(|(name, value)| name == "channel" && value == "NON_AMAZON") {
+        return OrderOutcome::skip("it was sold elsewhere and only fulfilled by Amazon");
+    }
     let charged = order.items.iter().flat_map(|item| &item.charges).any(|charge| !charge.amount.is_zero());
     if let (Some(original), false) = (&order.replaces, charged) {
         return OrderOutcome::skip(&format!("it replaces {original} free of charge"));

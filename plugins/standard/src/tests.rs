@@ -90,7 +90,9 @@ fn what_is_no_sale_is_skipped() {
     cancelled.status = "CANCELLED".to_owned();
     let mut replacement = order("US", "USD", &[("CUP", &[("ITEM", 0)])]);
     replacement.replaces = Some("113-1".to_owned());
-    for order in [cancelled, replacement] {
+    let mut elsewhere = order("US", "USD", &[("MUG", &[("ITEM", 1_000)])]);
+    elsewhere.extra.push(("channel".to_owned(), "NON_AMAZON".to_owned()));
+    for order in [cancelled, replacement, elsewhere] {
         let outcome = Standard::map_order(&context, &order);
         assert!(matches!(outcome, OrderOutcome::Skip(_)), "{outcome:?}");
     }

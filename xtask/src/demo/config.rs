@@ -37,6 +37,16 @@ pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path
     Ok(path)
 }
 
+/// Lets a second of this machine pass with every step of the clock, for a daemon that is left running.
+///
+/// # Errors
+/// The configuration cannot be read or written.
+pub(super) fn slow_down(path: &Path) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let mode = "mode = \"stepped\"\n";
+    Ok(fs::write(path, text.replacen(mode, &format!("{mode}pace_ms = 1000\n"), 1))?)
+}
+
 fn head(scenario: &Value, urls: &Value) -> Result<String> {
     let mut text = String::new();
     writeln!(

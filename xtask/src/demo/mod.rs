@@ -5,7 +5,7 @@ mod config;
 mod show;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Print one JSON object as the last line
     #[arg(long)]
     json: bool,
-    /// Leave the simulator and the folder as they are, and say where
+    /// Leave the simulator and the daemon running, and say where
     #[arg(long)]
     keep: bool,
 }
@@ -51,26 +51,31 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let started = Instant::now();
     let folder = std::env::temp_dir().join(format!("ml-connector-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let (simulator, urls) = simulator(&binaries, options)?;
+    let (simulator, urls) = simulator(&binaries, options, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;
     let config = config::write(&scenario, &urls, &folder, &components.join("standard.component.wasm"))?;
     let daemon = Daemon { binary: binaries.join("ml-connector"), config };
     daemon.answer(&["credentials", "import"])?;
     serve(&daemon, &scenario, &control, &folder)?;
+    let posted = posts(&get(&format!("{control}/control/requests"))?);
+    // Once more over the same books: whatever it posts would be doubled.
+    serve(&daemon, &scenario, &control, &folder)?;
+    let requests = get(&format!("{control}/control/requests"))?;
     let outcome = Outcome {
+        posted_again: posts(&requests).saturating_sub(posted),
         report: serde_json::from_str(&daemon.answer(&["report", "--json"])?)?,
         review: serde_json::from_str(&daemon.answer(&["review", "--json"])?)?,
         story: daemon.answer(&["explain"])?,
         truth: get(&format!("{control}/control/truth?summary=true"))?,
-        requests: get(&format!("{control}/control/requests"))?,
+        requests,
         seconds: started.elapsed().as_secs_f64(),
     };
     if !options.json {
         show::tables(&outcome);
     }
     if options.keep {
-        keep(simulator, &urls, &daemon, &folder);
+        keep(simulator, &urls, &daemon, &folder)?;
     } else {
         drop(simulator);
         std::fs::remove_dir_all(&folder)?;
@@ -88,6 +93,8 @@ pub(crate) struct Outcome {
     pub(crate) story: String,
     pub(crate) truth: Value,
     pub(crate) requests: Value,
+    /// What a second run over the same database posted.
+    pub(crate) posted_again: u64,
     pub(crate) seconds: f64,
 }
 
@@ -109,7 +116,8 @@ impl Daemon {
     }
 }
 
-fn simulator(binaries: &Path, options: &Options) -> Result<(Child, Value)> {
+fn simulator(binaries: &Path, options: &Options, folder: &Path) -> Result<(Child, Value)> {
+    let log = std::fs::File::create(folder.join("simulator.log"))?;
     let mut command = Command::new(binaries.join("ml-connector-simulator"));
     let figures = [
         ("--seed", options.seed.to_string()),
@@ -121,13 +129,25 @@ fn simulator(binaries: &Path, options: &Options) -> Result<(Child, Value)> {
     for (name, figure) in figures {
         command.args([name, &figure]);
     }
+    command.stderr(log);
     Child::with_ready_line(command)
+}
+
+/// How often anything was posted to Fusion, whatever came of it.
+fn posts(requests: &Value) -> u64 {
+    let operations = requests["fusion"].as_object().into_iter().flatten();
+    let posts = operations.filter(|(name, _)| name.starts_with("POST "));
+    posts
+        .flat_map(|(_, by_status)| by_status.as_object())
+        .flat_map(|all| all.values())
+        .filter_map(Value::as_u64)
+        .sum()
 }
 
 /// Runs the daemon until the scenario has come to rest, with a bar for the days that pass.
 fn serve(daemon: &Daemon, scenario: &Value, control: &str, folder: &Path) -> Result<()> {
     let end = scenario["end"].as_str().context("the scenario has no end")?;
-    let log = std::fs::File::create(folder.join("daemon.log"))?;
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("daemon.log"))?;
     let mut child = Child::spawn(daemon.command(&["serve", "--until", end]).stderr(log))?;
     let total = days(scenario["start"].as_str(), Some(end));
     let style = "{bar:40} day {pos} of {len}  {elapsed} {msg}";
@@ -214,6 +234,9 @@ fn verdict(outcome: &Outcome) -> Result<()> {
             wrong.push(format!("{group}.{name}: {}", outcome.report[group][name]));
         }
     }
+    if outcome.posted_again != 0 {
+        wrong.push(format!("a second run posted {} times", outcome.posted_again));
+    }
     if let Some(first) = outcome.requests["unexpected"].as_array().and_then(|all| all.first()) {
         wrong.push(format!("the simulator was asked something malformed: {first}"));
     }
@@ -225,10 +248,23 @@ fn verdict(outcome: &Outcome) -> Result<()> {
     bail!("the books are not what they should be:\n{}\n{}", wrong.join("\n"), details.join("\n"))
 }
 
-fn keep(simulator: Child, urls: &Value, daemon: &Daemon, folder: &Path) {
-    println!("kept: folder {}, simulator process {}", folder.display(), simulator.leave());
-    println!("addresses: {urls}");
-    println!("look around: {} --config {} report", daemon.binary.display(), daemon.config.display());
+/// Starts the daemon again, at a pace that can be watched, and leaves everything to the user.
+fn keep(simulator: Child, urls: &Value, daemon: &Daemon, folder: &Path) -> Result<()> {
+    config::slow_down(&daemon.config)?;
+    let log = std::fs::File::options().append(true).open(folder.join("daemon.log"))?;
+    let mut command = daemon.command(&["serve"]);
+    let served = Child::spawn(command.stdout(Stdio::null()).stderr(log))?.leave();
+    let simulated = simulator.leave();
+    let lines = [
+        format!("folder     {}", folder.display()),
+        format!("daemon     process {served}, log {}", folder.join("daemon.log").display()),
+        format!("simulator  process {simulated}, addresses {urls}"),
+        format!("look       {} --config {} report", daemon.binary.display(), daemon.config.display()),
+        format!("stop       kill {served} {simulated}"),
+    ];
+    // The last line of standard output may be the summary.
+    eprintln!("left running:\n{}", lines.join("\n"));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -244,6 +280,15 @@ mod tests {
     }
 
     #[test]
+    fn posts_are_counted_whatever_came_of_them() {
+        let requests = json!({"fusion": {
+            "POST receivablesInvoices": {"201": 5, "0": 1}, "GET receivablesInvoices": {"200": 9},
+            "POST erpintegrations": {"201": 2},
+        }});
+        assert_eq!(posts(&requests), 8);
+    }
+
+    #[test]
     fn the_verdict_names_what_is_wrong() {
         let outcome = |missing: u64| Outcome {
             report: json!({
@@ -254,6 +299,7 @@ mod tests {
             story: String::new(),
             truth: json!({"verdict": {"invoices_missing": missing, "details": ["order 1 is not invoiced"]}}),
             requests: json!({"unexpected": []}),
+            posted_again: 0,
             seconds: 1.0,
         };
         assert!(verdict(&outcome(0)).is_ok());

@@ -47,6 +47,7 @@ pub(super) fn tables(outcome: &Outcome) {
     let rows = verdict.iter().filter(|(name, _)| *name != "details");
     let rows = rows.map(|(name, figure)| vec![name.replace('_', " "), text(figure)]).collect();
     table("The simulator's own books against Fusion", &["", "count"], rows);
+    println!("\nA second run of the daemon over the same books posted {} documents.", outcome.posted_again);
     println!("\nOne order, explained\n{}", outcome.story);
     println!("\n{} audit events, {:.1} seconds", text(&report["audit"]["events"]), outcome.seconds);
 }

@@ -80,7 +80,7 @@ pub(crate) fn order(order: &canonical::Order, zone: &TimeZone) -> wit::Order {
         replaces: order.replaces.as_ref().map(|id| id.as_str().to_owned()),
         total: order.total.map(money),
         items: order.items.iter().map(item).collect(),
-        extra: Vec::new(),
+        extra: vec![("channel".to_owned(), order.channel.clone())],
     }
 }
 

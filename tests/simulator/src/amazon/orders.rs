@@ -141,7 +141,9 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
     let seller = &world.scenario.sellers[order.seller];
     let (updated, status) = order.at(world.clock.now()).unwrap_or((0, Status::Pending));
     // Money is stated once the payment is authorised.
-    let priced = !matches!(status, Status::Pending | Status::Cancelled);
+    let priced = !matches!(status, Status::Pending | Status::Cancelled) && !order.elsewhere;
+    let (channel, place) =
+        if order.elsewhere { ("NON_AMAZON", "Non-Amazon") } else { ("AMAZON", order.marketplace.name) };
     let items: Vec<Value> =
         order.items.iter().map(|i| item(seller, order, i, (status, priced), sets)).collect();
     let mut body = json!({
@@ -150,7 +152,7 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
         "lastUpdatedTime": text(updated),
         "programs": [],
         "salesChannel": {
-            "channelName": "AMAZON", "marketplaceId": order.marketplace.id, "marketplaceName": order.marketplace.name,
+            "channelName": channel, "marketplaceId": order.marketplace.id, "marketplaceName": place,
         },
         "orderItems": items,
     });

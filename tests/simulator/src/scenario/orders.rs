@@ -90,6 +90,8 @@ pub struct Order {
     pub items: Vec<Item>,
     /// The order that it replaces free of charge.
     pub replaces: Option<String>,
+    /// Sold elsewhere and only fulfilled by Amazon (multi-channel fulfilment): no money passes through Amazon.
+    pub elsewhere: bool,
     /// What the books should make of it.
     pub expectation: Expectation,
 }
@@ -133,7 +135,9 @@ pub(super) fn orders(
                 number / 1_000 * 7 + 1_000_000,
                 1_000_000 + number
             );
-            orders.push(order(n, seller, id, created, replaced, rng));
+            let order = order(n, seller, id, created, replaced, rng);
+            // No draw: what follows stays as it is.
+            orders.push(if number % ELSEWHERE_EVERY == 13 { sold_elsewhere(order) } else { order });
         }
     }
     orders
@@ -172,7 +176,17 @@ fn order(
         (true, true) => Expectation::Review,
         (true, false) => Expectation::Invoice,
     };
-    Order { seller: n, id, marketplace, timeline, items, replaces: replaced.map(|(id, _)| id), expectation }
+    let replaces = replaced.map(|(id, _)| id);
+    Order { seller: n, id, marketplace, timeline, items, replaces, elsewhere: false, expectation }
+}
+
+/// One order in so many was sold elsewhere.
+const ELSEWHERE_EVERY: usize = 67;
+
+fn sold_elsewhere(order: Order) -> Order {
+    let free = |item: Item| Item { price: 0, shipping: 0, gift_wrap: 0, discount: 0, taxes: [0; 3], ..item };
+    let items = order.items.into_iter().map(free).collect();
+    Order { items, replaces: None, elsewhere: true, expectation: Expectation::Skip, ..order }
 }
 
 fn marketplace(rng: &mut ChaCha8Rng) -> &'static Marketplace {

@@ -163,6 +163,7 @@ fn a_month_has_everything_that_a_month_has() {
     orders("a discount", &|order| order.items.iter().any(|item| item.discount > 0));
     orders("carriage", &|order| order.items.iter().any(|item| item.shipping > 0));
     orders("tax on top", &|order| order.items.iter().any(|item| item.taxes[0] > 0));
+    orders("a sale elsewhere", &|order| order.elsewhere);
     orders("a replacement", &|order| order.replaces.is_some());
     for expectation in [Expectation::Invoice, Expectation::Review, Expectation::Skip] {
         orders(&format!("{expectation:?}"), &|order| order.expectation == expectation);
