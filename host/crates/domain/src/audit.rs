@@ -48,6 +48,8 @@ pub enum Action {
     Reconciled,
     /// A mapper failed or exceeded a limit.
     MapperFault,
+    /// Data about the buyer was taken out.
+    Redacted,
 }
 
 impl Action {
@@ -66,6 +68,7 @@ impl Action {
             Self::LookedUp => "looked_up",
             Self::Reconciled => "reconciled",
             Self::MapperFault => "mapper_fault",
+            Self::Redacted => "redacted",
         }
     }
 }

@@ -174,6 +174,81 @@ pub struct Group {
     pub end: Option<Timestamp>,
 }
 
+/// Money on its way to the seller's bank: what a settlement came to, and under which reference the bank shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payout {
+    /// Amazon's id.
+    pub id: String,
+    /// The settlements that it pays out, by settlement id: the bridge between settlement report and bank line.
+    pub settlements: Vec<String>,
+    /// The amount; negative where Amazon charges the seller.
+    pub amount: Option<Money>,
+    /// `STARTED`, `IN_TRANSIT`, `PAID`, `FAILED`, ...
+    pub status: String,
+    /// The bank's reference.
+    pub trace: Option<String>,
+}
+
+/// A settlement report as read: Amazon's own statement of what a settlement comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettlementReport {
+    /// Settlement id; not the financial event group's id.
+    pub settlement: String,
+    /// Its beginning.
+    pub start: Timestamp,
+    /// Its end.
+    pub end: Timestamp,
+    /// When the money is transferred.
+    pub deposit: Option<Timestamp>,
+    /// What its rows sum to, and what its summary row says.
+    pub total: Money,
+    /// Detail rows.
+    pub rows: u32,
+    /// The rows summed by their three labels.
+    pub sums: Vec<ReportSum>,
+}
+
+/// The rows of a settlement report that carry the same labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportSum {
+    /// `transaction-type / amount-type / amount-description`, as the file spells them.
+    pub label: String,
+    /// How many.
+    pub rows: u32,
+    /// Their sum.
+    pub amount: Money,
+}
+
+/// A marketplace that a seller takes part in, or that Amazon lists beside those.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participation {
+    /// Its id; pseudo-marketplaces have ids that no table lists.
+    pub marketplace: MarketplaceId,
+    /// Its name, e.g. `Amazon.de` or `Non-Amazon`.
+    pub name: String,
+    /// Country, ISO 3166.
+    pub country: String,
+    /// Currency, ISO 4217.
+    pub currency: String,
+    /// Whether the seller may sell there.
+    pub participating: bool,
+    /// Whether listings are suspended.
+    pub suspended: bool,
+}
+
+/// What Amazon's catalog says of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// The seller's SKU.
+    pub sku: Sku,
+    /// Amazon's id.
+    pub asin: String,
+    /// Amazon's product type, e.g. `DRINKING_CUP`.
+    pub product_type: Option<String>,
+    /// Title.
+    pub title: Option<String>,
+}
+
 /// The calendar day of `time` in `zone`.
 pub fn day_in(time: Timestamp, zone: &jiff::tz::TimeZone) -> Date {
     time.to_zoned_datetime(zone.clone()).date()

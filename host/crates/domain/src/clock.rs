@@ -18,6 +18,12 @@ pub trait Clock: Send + Sync {
 
     /// Returns once `deadline` has come, at most a millisecond late.
     fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Registers a task that works beside others until what is returned is dropped: a stepped clock does not move
+    /// while it is awake. The machine's clock does not care.
+    fn register(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
+    }
 }
 
 /// `at` without what is finer than a millisecond.

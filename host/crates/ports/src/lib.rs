@@ -12,14 +12,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ml_connector_domain::canonical::{Group, Order, Transaction};
+use ml_connector_domain::canonical::{
+    Group, Order, Participation, Payout, Product, SettlementReport, Transaction,
+};
 use ml_connector_domain::document::Document;
 use ml_connector_domain::id::FusionId;
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::{BatchContext, Mapped, MapperIdentity, OrderOutcome, TransactionOutcome};
 use ml_connector_domain::reconcile::Observed;
 use ml_connector_domain::validate::{Module, PeriodStatus};
-use ml_connector_domain::{Date, Region, SellerId, Timestamp};
+use ml_connector_domain::{Date, MarketplaceId, Region, SellerId, Sku, Timestamp};
 
 /// One authorisation: a seller in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,11 +41,15 @@ pub enum Stream {
     Transactions,
     /// Financial event groups by start.
     Groups,
+    /// Payouts to the bank by creation.
+    Payouts,
+    /// Settlement reports by creation.
+    Reports,
 }
 
 impl Stream {
     /// All streams, in the order in which they are polled.
-    pub const ALL: [Self; 3] = [Self::Orders, Self::Transactions, Self::Groups];
+    pub const ALL: [Self; 5] = [Self::Orders, Self::Transactions, Self::Groups, Self::Payouts, Self::Reports];
 
     /// As stored.
     pub fn as_str(self) -> &'static str {
@@ -51,8 +57,57 @@ impl Stream {
             Self::Orders => "orders",
             Self::Transactions => "transactions",
             Self::Groups => "groups",
+            Self::Payouts => "payouts",
+            Self::Reports => "reports",
         }
     }
+}
+
+/// Who waits for a call's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// A poll of what is new: takes what the rate limit has left.
+    Live,
+    /// Old records being read in: leaves calls in hand for polls.
+    Backfill,
+}
+
+/// What is asked of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// Which stream.
+    pub stream: Stream,
+    /// The span of time.
+    pub window: Window,
+    /// Continues a window.
+    pub token: Option<&'a str>,
+    /// Who waits.
+    pub urgency: Urgency,
+}
+
+/// When a call that failed may be tried again. Kept outside the process, so that a restart goes on waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Tries so far.
+    pub attempt: u32,
+    /// Not before this.
+    pub until: Timestamp,
+}
+
+/// Keeps pauses.
+#[async_trait]
+pub trait PauseMemory: Send + Sync {
+    /// The pause under a key.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    async fn pause(&self, key: &str) -> Result<Option<Pause>, SourceError>;
+
+    /// Keeps a pause, or forgets it.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    async fn keep(&self, key: &str, pause: Option<Pause>) -> Result<(), SourceError>;
 }
 
 /// A half-open span of time to be read, `from` inclusive.
@@ -71,6 +126,8 @@ pub struct RawRecord {
     pub natural_id: String,
     /// The record's JSON text exactly as it stood in the page.
     pub json: String,
+    /// Whether it holds data about the buyer, which may not be kept for long.
+    pub buyer_data: bool,
 }
 
 /// One page.
@@ -128,17 +185,34 @@ pub struct Unreadable {
 /// Amazon, as the poller and the normalizer see it.
 #[async_trait]
 pub trait AmazonSource: Send + Sync {
-    /// Reads one page of `stream` within `window`; `token` continues.
+    /// Reads one page.
     ///
     /// # Errors
     /// See [`SourceError`]. Throttling and brief failures have been waited out already.
-    async fn page(
+    async fn page(&self, account: &Account, ask: Ask<'_>) -> Result<Page, SourceError>;
+
+    /// Downloads the file of a settlement report, unpacked but in whatever character set Amazon wrote it.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::page`]; `report` is the report's record as listed.
+    async fn report_file(&self, account: &Account, report: &str) -> Result<Vec<u8>, SourceError>;
+
+    /// Where the seller sells.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::page`].
+    async fn participations(&self, account: &Account) -> Result<Vec<Participation>, SourceError>;
+
+    /// What the catalog of a marketplace says of products; unknown ones are missing from the answer.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::page`].
+    async fn products(
         &self,
         account: &Account,
-        stream: Stream,
-        window: Window,
-        token: Option<&str>,
-    ) -> Result<Page, SourceError>;
+        marketplace: &MarketplaceId,
+        skus: &[Sku],
+    ) -> Result<Vec<Product>, SourceError>;
 
     /// Makes a canonical order of a raw one.
     ///
@@ -157,6 +231,24 @@ pub trait AmazonSource: Send + Sync {
     /// # Errors
     /// As [`AmazonSource::order`].
     fn group(&self, json: &str) -> Result<Group, Unreadable>;
+
+    /// Makes a canonical payout of a raw one.
+    ///
+    /// # Errors
+    /// As [`AmazonSource::order`].
+    fn payout(&self, json: &str) -> Result<Payout, Unreadable>;
+
+    /// Reads a settlement report's file.
+    ///
+    /// # Errors
+    /// It is no settlement report, or its rows do not sum to the total it states.
+    fn settlement_report(&self, file: &[u8]) -> Result<SettlementReport, Unreadable>;
+
+    /// Takes everything about the buyer out of an order's payload.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    fn without_buyer_data(&self, json: &str) -> Result<String, Unreadable>;
 }
 
 /// What became of a document that was sent.

@@ -159,6 +159,10 @@ impl Clock for SteppedClock {
         self.shared.lock().now
     }
 
+    fn register(&self) -> Box<dyn Send + Sync> {
+        Box::new(self.worker())
+    }
+
     fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
         let whole = whole_millis(deadline);
         let up = SignedDuration::from_millis(i64::from(whole < deadline));

@@ -42,6 +42,7 @@ pub enum TransportError {
 pub struct Request {
     method: reqwest::Method,
     url: String,
+    segments: Vec<String>,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
     secrets: Vec<(&'static str, SecretString)>,
@@ -67,8 +68,9 @@ pub struct HttpClient {
 
 impl Request {
     fn new(method: reqwest::Method, url: impl Into<String>) -> Self {
-        let (query, headers, secrets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { method, url: url.into(), query, headers, secrets, body: None }
+        let (segments, query) = (Vec::new(), Vec::new());
+        let (headers, secrets) = (Vec::new(), Vec::new());
+        Self { method, url: url.into(), segments, query, headers, secrets, body: None }
     }
 
     /// A GET.
@@ -84,6 +86,13 @@ impl Request {
     /// A PUT.
     pub fn put(url: impl Into<String>) -> Self {
         Self::new(reqwest::Method::PUT, url)
+    }
+
+    /// Adds segments to the path, each percent-encoded: an id may hold a slash.
+    #[must_use]
+    pub fn segments(mut self, segments: &[&str]) -> Self {
+        self.segments.extend(segments.iter().map(|segment| (*segment).to_owned()));
+        self
     }
 
     /// Adds query parameters; values are percent-encoded once.
@@ -117,11 +126,22 @@ impl Request {
     /// Sets a form body.
     #[must_use]
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
-        let mut form = reqwest::Url::parse("http://form").expect("a constant URL");
-        form.query_pairs_mut().extend_pairs(pairs);
-        self.body = Some(form.query().unwrap_or_default().as_bytes().to_vec());
+        self.body = Some(encoded(pairs).into_bytes());
         self.header("content-type", "application/x-www-form-urlencoded;charset=UTF-8")
     }
+}
+
+/// Pairs as a query string, each percent-encoded once.
+pub fn encoded(pairs: &[(&str, &str)]) -> String {
+    let mut form = reqwest::Url::parse("http://form").expect("a constant URL");
+    form.query_pairs_mut().extend_pairs(pairs);
+    form.query().unwrap_or_default().to_owned()
+}
+
+/// The query parameters of an address, decoded; none if it is no address.
+pub fn query_of(address: &str) -> Vec<(String, String)> {
+    let url = reqwest::Url::parse(address).ok();
+    url.iter().flat_map(|url| url.query_pairs().into_owned()).collect()
 }
 
 impl Response {
@@ -173,6 +193,11 @@ impl HttpClient {
         let mut url =
             reqwest::Url::parse(&request.url).map_err(|_| TransportError::BadUrl(request.url.clone()))?;
         self.check(&url)?;
+        if !request.segments.is_empty() {
+            let mut path =
+                url.path_segments_mut().map_err(|()| TransportError::BadUrl(request.url.clone()))?;
+            path.pop_if_empty().extend(&request.segments);
+        }
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }

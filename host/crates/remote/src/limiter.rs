@@ -15,6 +15,9 @@ pub struct Rate {
     pub burst: u32,
 }
 
+/// Calls that old records being read in leave in hand, so that a poll of what is new need not wait for them.
+const RESERVE: u32 = 2;
+
 /// Buckets by key.
 #[derive(Debug, Default)]
 pub struct RateLimiter {
@@ -36,6 +39,13 @@ impl Bucket {
         // With `burst` tokens in hand the bucket is that many intervals ahead of being full.
         later(taken, -times(self.rate.interval, self.rate.burst)).max(now)
     }
+
+    /// When a token can be taken with the reserve left in the bucket.
+    fn spare_at(&self, now: Timestamp) -> Timestamp {
+        let keep = RESERVE.min(self.rate.burst.saturating_sub(1));
+        let taken = later(self.full_at.max(now), self.rate.interval);
+        later(taken, -times(self.rate.interval, self.rate.burst - keep)).max(now)
+    }
 }
 
 impl RateLimiter {
@@ -48,6 +58,26 @@ impl RateLimiter {
             bucket.take(now)
         };
         if usable > now {
+            clock.sleep_until(usable).await;
+        }
+    }
+
+    /// Waits until a call may be made that leaves [`RESERVE`] calls in hand for those who cannot wait.
+    pub async fn acquire_patiently(&self, key: &str, rate: Rate, clock: &dyn Clock) {
+        loop {
+            let now = clock.now();
+            let usable = {
+                let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+                let bucket = buckets.entry(key.to_owned()).or_insert(Bucket { rate, full_at: now });
+                match bucket.spare_at(now) {
+                    spare if spare <= now => {
+                        bucket.take(now);
+                        return;
+                    }
+                    spare => spare,
+                }
+            };
+            // Nothing is taken ahead of time: a poll that comes meanwhile goes first.
             clock.sleep_until(usable).await;
         }
     }
@@ -104,6 +134,20 @@ mod tests {
         assert_eq!(calls(&limiter, &clock, 20).await, 0);
         assert_eq!(calls(&limiter, &clock, 1).await, 180);
         assert_eq!(calls(&limiter, &clock, 10).await, 1_980);
+    }
+
+    #[tokio::test]
+    async fn a_patient_caller_leaves_calls_for_those_who_cannot_wait() {
+        let clock = SteppedClock::new(start(), None);
+        let _worker = clock.worker();
+        let limiter = RateLimiter::default();
+        for _ in 0..18 {
+            limiter.acquire_patiently("k", RATE, &clock).await;
+        }
+        assert_eq!(clock.now(), start(), "a burst less the reserve");
+        assert_eq!(calls(&limiter, &clock, 2).await, 0, "the reserve is there");
+        limiter.acquire_patiently("k", RATE, &clock).await;
+        assert_eq!(clock.now().duration_since(start()).as_secs(), 540, "the reserve fills up first");
     }
 
     #[tokio::test]

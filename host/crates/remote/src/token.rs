@@ -59,6 +59,19 @@ impl TokenCache {
         Ok(secret)
     }
 
+    /// The token of a key, if there is one that lasts. For tokens that are fetched by calls that may have to wait.
+    pub async fn held(&self, key: &str, now: Timestamp) -> Option<SecretString> {
+        let slot = self.slot(key);
+        let held = slot.lock().await;
+        let lasting = held.as_ref().filter(|token| token.expires.duration_since(now) > MARGIN)?;
+        Some(lasting.secret.clone())
+    }
+
+    /// Keeps a token that was fetched outside.
+    pub async fn keep(&self, key: &str, token: Token) {
+        *self.slot(key).lock().await = Some(token);
+    }
+
     /// Forgets a token that the remote refused, unless another one has taken its place already.
     pub async fn invalidate(&self, key: &str, refused: &SecretString) {
         let slot = self.slot(key);

@@ -78,15 +78,78 @@ impl MasterKey {
     }
 }
 
+impl MasterKey {
+    /// Reads one or more keys, parted by white space or commas.
+    ///
+    /// # Errors
+    /// There is none, or one of them is no key.
+    pub fn parse_all(text: &SecretString) -> Result<Vec<Self>, VaultError> {
+        let parts = text.expose_secret().split(|c: char| c.is_whitespace() || c == ',');
+        let keys = parts.filter(|part| !part.is_empty()).map(|part| Self::parse(&part.into()));
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() { Err(VaultError::BadKey) } else { Ok(keys) }
+    }
+
+    /// Makes a new key; its digits are what [`MasterKey::parse`] reads.
+    pub fn generate(rng: &mut impl CryptoRng) -> SecretString {
+        let mut key = Zeroizing::new([0_u8; KEY_BYTES]);
+        rng.fill_bytes(&mut *key);
+        data_encoding::HEXLOWER.encode(&*key).into()
+    }
+}
+
 /// Seals and opens credentials.
 pub struct Vault {
-    master: MasterKey,
+    /// The first seals; all open, so that keys can be changed while the daemon runs.
+    keys: Vec<MasterKey>,
 }
 
 impl Vault {
-    /// A vault under a master key.
-    pub fn new(master: MasterKey) -> Self {
-        Self { master }
+    /// A vault under one key or, during a rotation, several: the first is the one to seal with.
+    pub fn new(keys: Vec<MasterKey>) -> Self {
+        Self { keys }
+    }
+
+    fn first(&self) -> Result<&MasterKey, VaultError> {
+        self.keys.first().ok_or(VaultError::BadKey)
+    }
+
+    /// Unwraps a data key with whichever master key fits; says whether that is the first.
+    fn unwrap(
+        &self,
+        binding: &Binding<'_>,
+        outer: &[u8],
+        wrapped: &[u8],
+    ) -> Result<(Zeroizing<[u8; KEY_BYTES]>, bool), VaultError> {
+        for (n, master) in self.keys.iter().enumerate() {
+            if let Ok(key) = decrypt(&master.0, outer, wrapped, binding) {
+                let key = <[u8; KEY_BYTES]>::try_from(&key[..]).map_err(|_| VaultError::Refused)?;
+                return Ok((Zeroizing::new(key), n == 0));
+            }
+        }
+        Err(VaultError::Refused)
+    }
+
+    /// Wraps a sealed credential's data key under the first key. The credential itself is not opened. `None` if it is
+    /// wrapped so already.
+    ///
+    /// # Errors
+    /// No key of this vault fits.
+    pub fn rewrapped(
+        &self,
+        binding: Binding<'_>,
+        sealed: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Option<Vec<u8>>, VaultError> {
+        let Parts { outer, wrapped, inner, text } = Parts::of(sealed)?;
+        let (data_key, first) = self.unwrap(&binding, outer, wrapped)?;
+        if first {
+            return Ok(None);
+        }
+        let mut outer = [0_u8; NONCE_BYTES];
+        rng.fill_bytes(&mut outer);
+        let wrapped = encrypt(&self.first()?.0, &outer, &*data_key, &binding)?;
+        Ok(Some([&[FORMAT], &outer[..], &wrapped, inner, text].concat()))
     }
 
     /// Seals a credential.
@@ -104,7 +167,7 @@ impl Vault {
         rng.fill_bytes(&mut *data_key);
         rng.fill_bytes(&mut outer);
         rng.fill_bytes(&mut inner);
-        let wrapped = encrypt(&self.master.0, &outer, &*data_key, &binding)?;
+        let wrapped = encrypt(&self.first()?.0, &outer, &*data_key, &binding)?;
         let text = encrypt(&data_key, &inner, secret.expose_secret().as_bytes(), &binding)?;
         Ok([&[FORMAT], &outer[..], &wrapped, &inner, &text].concat())
     }
@@ -114,17 +177,31 @@ impl Vault {
     /// # Errors
     /// It is not what was sealed for this binding under this master key.
     pub fn open(&self, binding: Binding<'_>, sealed: &[u8]) -> Result<SecretString, VaultError> {
+        let Parts { outer, wrapped, inner, text } = Parts::of(sealed)?;
+        let (data_key, _) = self.unwrap(&binding, outer, wrapped)?;
+        let text = decrypt(&data_key, inner, text, &binding)?;
+        let text = std::str::from_utf8(&text).map_err(|_| VaultError::Refused)?;
+        Ok(SecretString::from(text.to_owned()))
+    }
+}
+
+/// What is sealed, in its parts.
+struct Parts<'a> {
+    outer: &'a [u8],
+    wrapped: &'a [u8],
+    inner: &'a [u8],
+    text: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(sealed: &'a [u8]) -> Result<Self, VaultError> {
         if sealed.len() < HEADER_BYTES + TAG_BYTES || sealed[0] != FORMAT {
             return Err(VaultError::BadFormat);
         }
         let (outer, rest) = sealed[1..].split_at(NONCE_BYTES);
         let (wrapped, rest) = rest.split_at(WRAPPED_BYTES);
         let (inner, text) = rest.split_at(NONCE_BYTES);
-        let data_key = decrypt(&self.master.0, outer, wrapped, &binding)?;
-        let data_key = <[u8; KEY_BYTES]>::try_from(&data_key[..]).map_err(|_| VaultError::Refused)?;
-        let text = decrypt(&Zeroizing::new(data_key), inner, text, &binding)?;
-        let text = std::str::from_utf8(&text).map_err(|_| VaultError::Refused)?;
-        Ok(SecretString::from(text.to_owned()))
+        Ok(Self { outer, wrapped, inner, text })
     }
 }
 
@@ -162,7 +239,7 @@ mod tests {
     const BINDING: Binding<'_> = Binding { tenant: "t", seller: "s", kind: "k", version: 1 };
 
     fn vault(digit: &str) -> Vault {
-        Vault::new(MasterKey::parse(&digit.repeat(64).into()).expect("a key"))
+        Vault::new(MasterKey::parse_all(&digit.repeat(64).into()).expect("a key"))
     }
 
     fn sealed() -> Vec<u8> {
@@ -175,6 +252,24 @@ mod tests {
         let opened = vault("a").open(BINDING, &sealed()).expect("opens");
         assert_eq!(opened.expose_secret(), "Atzr|secret");
         assert!(!sealed().windows(6).any(|window| window == b"secret"));
+    }
+
+    #[test]
+    fn a_new_key_takes_over_without_a_moment_when_nothing_opens() {
+        let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(8);
+        let both = format!("{}\n{}\n", "b".repeat(64), "a".repeat(64));
+        let both = Vault::new(MasterKey::parse_all(&both.into()).expect("two keys"));
+        assert_eq!(
+            both.open(BINDING, &sealed()).expect("the old one still opens").expose_secret(),
+            "Atzr|secret"
+        );
+        let wrapped = both.rewrapped(BINDING, &sealed(), &mut rng).expect("fits").expect("is new");
+        assert_eq!(both.rewrapped(BINDING, &wrapped, &mut rng).expect("fits"), None);
+        assert!(vault("b").open(BINDING, &wrapped).is_ok() && vault("a").open(BINDING, &wrapped).is_err());
+        assert!(both.rewrapped(Binding { seller: "x", ..BINDING }, &sealed(), &mut rng).is_err());
+        let made = MasterKey::generate(&mut rng);
+        assert!(MasterKey::parse(&made).is_ok());
+        assert_eq!(MasterKey::parse_all(&" , ".into()).err(), Some(VaultError::BadKey));
     }
 
     #[test]
