@@ -9,6 +9,7 @@ use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
 
 use crate::read::Cursor;
+use crate::upkeep::{Backfill, StoredPause};
 
 /// One change. A list of them is applied in one transaction.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub enum Change {
         natural_id: String,
         /// The bytes.
         body: String,
+        /// Whether they hold data about the buyer.
+        buyer_data: bool,
         /// When it was first seen.
         at: Timestamp,
     },
@@ -168,6 +171,59 @@ pub enum Change {
         sealed: Vec<u8>,
         /// When.
         at: Timestamp,
+    },
+    /// Keeps a call's pause, or forgets it.
+    Pause {
+        /// Which call's.
+        key: String,
+        /// `None` once a call succeeded.
+        pause: Option<StoredPause>,
+    },
+    /// Asks for a span to be read; one that was asked for already is left as it is.
+    Backfill(Box<Backfill>),
+    /// Moves a back-fill, by its number.
+    BackfillMoved(Box<Backfill>),
+    /// Archives a report's file.
+    ReportFile {
+        /// Whose.
+        seller: SellerId,
+        /// Amazon's id of the report.
+        report: String,
+        /// Hash of the plain file.
+        hash: ContentHash,
+        /// Packed with gzip.
+        packed: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Remembers that a seller was sent to Amazon's consent page.
+    Consent {
+        /// Hash of the state that the browser was given.
+        state_hash: ContentHash,
+        /// Whose.
+        seller: SellerId,
+        /// For which region.
+        region: Region,
+        /// Until when the answer is accepted.
+        expires: Timestamp,
+    },
+    /// Forgets a consent: its state works once.
+    ConsentUsed {
+        /// Hash of the state.
+        state_hash: ContentHash,
+    },
+    /// Puts a payload without data about the buyer in place of the one with it. Its hash stays that of the original.
+    BuyerDataRemoved {
+        /// Whose.
+        seller: SellerId,
+        /// Stream it came from.
+        stream: String,
+        /// Amazon's id.
+        natural_id: String,
+        /// Hash of the original.
+        hash: ContentHash,
+        /// What is left.
+        body: String,
     },
     /// Says what happened.
     Audit(AuditEvent),

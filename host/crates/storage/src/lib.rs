@@ -17,6 +17,7 @@
 mod change;
 mod read;
 mod sqlite;
+mod upkeep;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use read::{
@@ -24,6 +25,7 @@ pub use read::{
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,
 };
 pub use sqlite::SqliteStore;
+pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -153,6 +153,8 @@ pub struct SealedCredential {
     pub version: u32,
     /// As the vault sealed it.
     pub sealed: Vec<u8>,
+    /// When it was set.
+    pub set_at: Timestamp,
 }
 
 /// How many records of a kind are at a stage.
@@ -204,7 +206,7 @@ pub struct Counts {
 /// All methods fail with [`crate::StoreError`]: the database is gone, full or locked for too long, or holds what
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: crate::Upkeep {
     /// Applies all changes, or none.
     ///
     /// # Errors
@@ -214,7 +216,7 @@ pub trait Store: Send + Sync {
     /// Where a stream stands; `None` before its first page.
     async fn cursor(&self, seller: &SellerId, region: Region, stream: &str) -> Result<Option<Cursor>>;
 
-    /// Payloads not normalized yet, oldest first.
+    /// Payloads not normalized yet, oldest first; reports are archived instead (see [`crate::Upkeep`]).
     async fn pending_raw(&self, seller: &SellerId, limit: u32) -> Result<Vec<RawPayload>>;
 
     /// The newest version of a record.

@@ -13,7 +13,7 @@ use super::failed;
 use super::rows::millis;
 use crate::{Change, Result};
 
-/// Rows of one statement: SQLite binds 32,766 values at most, a row has up to seven.
+/// Rows of one statement: SQLite binds 32,766 values at most, a row has up to eight.
 const ROWS: usize = 500;
 
 struct Raw {
@@ -22,6 +22,7 @@ struct Raw {
     stream: &'static str,
     natural_id: String,
     body: String,
+    buyer_data: bool,
     at: Timestamp,
 }
 
@@ -44,8 +45,8 @@ impl Bulk {
     /// Keeps a change for [`Bulk::write`], or gives it back.
     pub(super) fn take(&mut self, change: Change) -> Option<Change> {
         match change {
-            Change::Raw { seller, region, stream, natural_id, body, at } => {
-                self.raw.push(Raw { seller, region, stream, natural_id, body, at });
+            Change::Raw { seller, region, stream, natural_id, body, buyer_data, at } => {
+                self.raw.push(Raw { seller, region, stream, natural_id, body, buyer_data, at });
             }
             Change::RawDone { seller, stream, natural_id, hash } => {
                 self.done.push(RawDone { seller, stream, natural_id, hash });
@@ -73,7 +74,7 @@ impl Bulk {
 
 async fn raw(tx: &mut Tx, rows: &[Raw]) -> Result<()> {
     let mut query = QueryBuilder::new(
-        "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, seen_at) ",
+        "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, buyer_data, seen_at) ",
     );
     query.push_values(rows, |mut values, row| {
         values
@@ -83,6 +84,7 @@ async fn raw(tx: &mut Tx, rows: &[Raw]) -> Result<()> {
             .push_bind(row.stream)
             .push_bind(&row.natural_id)
             .push_bind(&row.body)
+            .push_bind(i64::from(row.buyer_data))
             .push_bind(millis(row.at));
     });
     // A content that returns after another one stood in between is normalized again; a stream's name is its

@@ -6,6 +6,7 @@ mod read;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +44,8 @@ impl SqliteStore {
             // FULL, not NORMAL: a document's key must have reached the disk before its first byte is sent.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is overwritten must be gone: buyer data after its time, credentials after a rotation.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(256);
         let pool = SqlitePoolOptions::new()

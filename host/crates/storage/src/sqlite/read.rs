@@ -8,6 +8,7 @@ use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{count, document, from_json, get, millis, money, optional_money, timestamp};
+use super::upkeep::sealed_row;
 use super::{SqliteStore, failed};
 use crate::{
     AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals,
@@ -25,7 +26,7 @@ macro_rules! documents_where {
     };
 }
 
-fn region(text: &str) -> Result<Region> {
+pub(super) fn region(text: &str) -> Result<Region> {
     text.parse().map_err(|error: ml_connector_domain::region::UnknownRegion| StoreError::Corrupt {
         what: "a region",
         message: error.to_string(),
@@ -47,7 +48,7 @@ fn cursor_row(row: &SqliteRow) -> Result<Cursor> {
     })
 }
 
-fn raw_row(row: &SqliteRow) -> Result<RawPayload> {
+pub(super) fn raw_row(row: &SqliteRow) -> Result<RawPayload> {
     Ok(RawPayload {
         stream: get(row, "stream")?,
         natural_id: get(row, "natural_id")?,
@@ -117,7 +118,7 @@ impl Store for SqliteStore {
     async fn pending_raw(&self, seller: &SellerId, limit: u32) -> Result<Vec<RawPayload>> {
         let rows = query(
             "SELECT stream, natural_id, hash, region, body FROM raw_payload
-             WHERE seller = ? AND normalized = 0 ORDER BY stream, seen_at LIMIT ?",
+             WHERE seller = ? AND normalized = 0 AND stream <> 'reports' ORDER BY stream, seen_at LIMIT ?",
         )
         .bind(seller.as_str())
         .bind(limit)
@@ -279,14 +280,13 @@ impl Store for SqliteStore {
     }
 
     async fn credential(&self, seller: &str, kind: &str) -> Result<Option<SealedCredential>> {
-        let row = query("SELECT version, sealed FROM credential WHERE seller = ? AND kind = ?")
+        let row = query("SELECT version, sealed, set_at FROM credential WHERE seller = ? AND kind = ?")
             .bind(seller)
             .bind(kind)
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a credential"))?;
-        row.map(|row| Ok(SealedCredential { version: get(&row, "version")?, sealed: get(&row, "sealed")? }))
-            .transpose()
+        row.as_ref().map(sealed_row).transpose()
     }
 
     async fn open_reviews(&self, limit: u32) -> Result<Vec<ReviewRow>> {

@@ -61,6 +61,7 @@ fn raw(id: &str, body: &str, seconds: i64) -> Change {
         stream: "orders",
         natural_id: id.to_owned(),
         body: body.to_owned(),
+        buyer_data: false,
         at: at(seconds),
     }
 }
