@@ -1,29 +1,34 @@
-//! The client: one page at a time, throttled, retried where that is safe.
+//! The client: streams by page, files, participations and products.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
-use ml_connector_domain::canonical::{Group, Order, Transaction};
-use ml_connector_domain::{Clock, Region, Timestamp};
-use ml_connector_ports::{Account, AmazonSource, Page, SourceError, Stream, Unreadable, Window};
-use ml_connector_remote::backoff::Backoff;
-use ml_connector_remote::{HttpClient, RateLimiter, Request, Response, TokenCache};
+use ml_connector_domain::canonical::{
+    Group, Order, Participation, Payout, Product, SettlementReport, Transaction,
+};
+use ml_connector_domain::{Clock, MarketplaceId, Region, Sku, Timestamp};
+use ml_connector_ports::{
+    Account, AmazonSource, Ask, Page, PauseMemory, SourceError, Stream, Unreadable, Urgency,
+};
+use ml_connector_remote::{HttpClient, Request, Response};
 use rand_chacha::ChaCha8Rng;
-use secrecy::SecretString;
+use secrecy::ExposeSecret as _;
 
-use crate::auth::{self, CredentialSource, Credentials, refused, transient};
+use crate::auth::{CredentialSource, refused, transient};
+use crate::call::{Call, Caller};
 use crate::operation::Operation;
-use crate::wire;
+use crate::{orders, wire};
 
-/// Data sets asked for with an order: what an invoice needs and no buyer data.
-const INCLUDED_DATA: &str = "PROCEEDS,PROMOTION,TAX,FULFILLMENT,CANCELLATION,PACKAGES";
-
-/// Tries of one call: Amazon's own samples give up after five to seven.
-const BACKOFF: Backoff =
-    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(600), attempts: 6 };
+/// Which version of the Orders API is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OrdersApi {
+    /// 2026-01-01.
+    #[default]
+    Current,
+    /// v0, which Amazon serves until 2027-03-27: a call more for each order, and restricted data by another token.
+    V0,
+}
 
 /// Where Amazon is and who calls.
 #[derive(Debug, Clone)]
@@ -34,24 +39,19 @@ pub struct AmazonOptions {
     pub endpoints: HashMap<Region, String>,
     /// The application's id, which the rate limits go by.
     pub application: String,
+    /// Which orders API is read.
+    pub orders_api: OrdersApi,
+    /// Whether buyer and recipient are asked for with an order.
+    pub buyer_data: bool,
+    /// Exchanges under way at the same time.
+    pub exchanges_max: usize,
 }
 
 /// The Selling Partner API.
 pub struct SpApiClient {
-    options: AmazonOptions,
-    http: HttpClient,
-    credentials: Arc<dyn CredentialSource>,
-    clock: Arc<dyn Clock>,
-    limiter: RateLimiter,
-    tokens: TokenCache,
-    rng: Mutex<ChaCha8Rng>,
-}
-
-/// What became of one try.
-enum Tried {
-    Answer(Response),
-    Again(SourceError, Option<Duration>),
-    Expired(SecretString),
+    caller: Caller,
+    /// Data sets that Amazon refuses for an account at the moment.
+    refused_sets: orders::RefusedSets,
 }
 
 impl SpApiClient {
@@ -61,230 +61,192 @@ impl SpApiClient {
         http: HttpClient,
         credentials: Arc<dyn CredentialSource>,
         clock: Arc<dyn Clock>,
+        memory: Arc<dyn PauseMemory>,
         rng: ChaCha8Rng,
     ) -> Self {
-        Self {
-            options,
-            http,
-            credentials,
-            clock,
-            limiter: RateLimiter::default(),
-            tokens: TokenCache::default(),
-            rng: Mutex::new(rng),
-        }
+        let caller = Caller::new(options, http, credentials, clock, memory, rng);
+        Self { caller, refused_sets: orders::RefusedSets::default() }
     }
 
-    fn endpoint(&self, region: Region) -> &str {
-        self.options.endpoints.get(&region).map_or_else(|| region.endpoint(), String::as_str)
+    /// Makes Amazon issue a new client secret. The answer is empty: the secret itself is delivered to the queue that
+    /// the application has registered, and the old one works for seven more days.
+    ///
+    /// # Errors
+    /// The application is not enrolled for rotation notifications, or the call failed.
+    pub async fn rotate_client_secret(&self, region: Region) -> Result<(), SourceError> {
+        const SCOPE: &str = "sellingpartnerapi::client_credential:rotation";
+        let token = self.caller.grantless_token(SCOPE).await?.secret;
+        // Counted for the application only: there is no seller.
+        let account = Account { seller: "(application)".into(), region };
+        let operation = Operation::RotateClientSecret;
+        let restricted = Some(token);
+        let body = Some(serde_json::json!({}));
+        let call = Call { restricted, body, ..Call::get(&account, operation, &[], Urgency::Live) };
+        self.caller.call(call).await.map(|_| ())
     }
 
-    async fn token(&self, account: &Account) -> Result<SecretString, SourceError> {
-        let now = self.clock.now();
-        let credentials: Credentials = self.credentials.credentials(account).await?;
-        let fetch = || auth::fetch(&self.http, &self.options.lwa_url, &credentials, now);
-        self.tokens.get(&token_key(account), now, fetch).await
-    }
-
-    /// Calls until there is an answer that a retry would not change.
-    async fn call(
+    /// What Finances v0 holds of a settlement, as a second opinion on what listTransactions says.
+    ///
+    /// # Errors
+    /// A call failed, or an event is not understood.
+    pub async fn group_events(
         &self,
         account: &Account,
-        operation: Operation,
-        query: &[(&str, &str)],
-    ) -> Result<Response, SourceError> {
-        let bucket = format!(
-            "{}/{}/{}/{}",
-            self.options.application,
-            account.seller,
-            account.region,
-            operation.name()
-        );
-        let (mut attempt, mut refreshed) = (0, false);
+        group: &str,
+    ) -> Result<Vec<wire::events::Event>, SourceError> {
+        let operation = Operation::ListFinancialEventsByGroupId;
+        let segments = [group, "financialEvents"];
+        let (mut events, mut token): (Vec<wire::events::Event>, Option<String>) = (Vec::new(), None);
         loop {
-            attempt += 1;
-            self.limiter.acquire(&bucket, operation.rate(), &*self.clock).await;
-            match self.attempt(account, operation, query, &bucket).await? {
-                Tried::Answer(answer) => return Ok(answer),
-                // An expired token comes as 403; refreshed once, since a wrong one would come for ever.
-                Tried::Expired(token) if !refreshed => {
-                    refreshed = true;
-                    self.tokens.invalidate(&token_key(account), &token).await;
-                }
-                Tried::Expired(_) => {
-                    let message = format!("{}: Amazon calls a fresh access token expired", operation.name());
-                    return Err(refused("AMZ-TOKEN", message));
-                }
-                Tried::Again(error, at_least) => self.back_off(attempt, error, at_least).await?,
+            let mut query = vec![("MaxResultsPerPage", "100")];
+            query.extend(token.as_deref().map(|token| ("NextToken", token)));
+            let call =
+                Call { segments: &segments, ..Call::get(account, operation, &query, Urgency::Backfill) };
+            let answer = self.caller.call(call).await?;
+            let page = wire::events::page(&answer.body).map_err(|error| not_understood(operation, &error))?;
+            events.extend(page.events);
+            let next = page.next;
+            loops(operation, next.as_deref(), token.as_deref())?;
+            token = next;
+            if token.is_none() {
+                return Ok(wire::events::numbered(events));
             }
         }
     }
 
-    async fn back_off(
-        &self,
-        attempt: u32,
-        error: SourceError,
-        at_least: Option<Duration>,
-    ) -> Result<(), SourceError> {
-        let wait = BACKOFF.wait(attempt, &mut *self.rng.lock().unwrap_or_else(PoisonError::into_inner));
-        let Some(wait) = wait else { return Err(error) };
-        let wait =
-            SignedDuration::try_from(wait.max(at_least.unwrap_or_default())).unwrap_or(SignedDuration::ZERO);
-        let now = self.clock.now();
-        self.clock.sleep_until(now.saturating_add(wait).unwrap_or(now)).await;
-        Ok(())
-    }
-
-    async fn attempt(
-        &self,
-        account: &Account,
-        operation: Operation,
-        query: &[(&str, &str)],
-        bucket: &str,
-    ) -> Result<Tried, SourceError> {
-        let token = match self.token(account).await {
-            Ok(token) => token,
-            Err(error @ SourceError::Transient { .. }) => return Ok(Tried::Again(error, None)),
-            Err(error) => return Err(error),
+    /// Reads a page of a stream that is one operation.
+    async fn simple_page(&self, account: &Account, ask: Ask<'_>) -> Result<Page, SourceError> {
+        let (from, to) = (instant(ask.window.from), instant(ask.window.to));
+        let bounds = |a: &'static str, b: &'static str| vec![(a, from.as_str()), (b, to.as_str())];
+        let (operation, mut query, token_name) = match ask.stream {
+            // No marketplaceId: with it, orders fulfilled by the merchant are left out in the US.
+            Stream::Orders | Stream::Transactions => {
+                (Operation::ListTransactions, bounds("postedAfter", "postedBefore"), "nextToken")
+            }
+            Stream::Groups => {
+                let mut query = bounds("FinancialEventGroupStartedAfter", "FinancialEventGroupStartedBefore");
+                query.push(("MaxResultsPerPage", "100"));
+                (Operation::ListFinancialEventGroups, query, "NextToken")
+            }
+            Stream::Payouts => (Operation::ListPayouts, bounds("createdAfter", "createdBefore"), "nextToken"),
+            Stream::Reports => {
+                let mut query = bounds("createdSince", "createdUntil");
+                query.push(("reportTypes", SETTLEMENT_REPORT));
+                query.push(("processingStatuses", "DONE"));
+                query.push(("pageSize", "100"));
+                (Operation::GetReports, query, "nextToken")
+            }
         };
-        let url = format!("{}{}", self.endpoint(account.region), operation.path());
-        let request = Request::get(url)
-            .query(query)
-            .header("accept", "application/json")
-            .header("x-amz-date", amz_date(self.clock.now()))
-            .secret_header("x-amz-access-token", token.clone());
-        // Reading twice does no harm, so an answer that was lost is simply asked for again.
-        match self.http.send(request).await {
-            Err(error) => Ok(Tried::Again(transient("AMZ-DOWN", &error), None)),
-            Ok(answer) => {
-                self.learn(&answer, bucket);
-                self.judge(answer, operation, bucket, token)
-            }
+        match ask.token {
+            // Here, and only here, a page token travels alone.
+            Some(token) if ask.stream == Stream::Reports => query = vec![(token_name, token)],
+            Some(token) => query.push((token_name, token)),
+            None => {}
         }
-    }
-
-    /// Takes over the rate that Amazon says is in force; it is sent on 200, 400 and 404 only.
-    fn learn(&self, answer: &Response, bucket: &str) {
-        let Some(interval) = answer.header("x-amzn-ratelimit-limit").and_then(wire::rate_interval) else {
-            return;
-        };
-        self.limiter.learned(bucket, interval);
-    }
-
-    fn judge(
-        &self,
-        answer: Response,
-        operation: Operation,
-        bucket: &str,
-        token: SecretString,
-    ) -> Result<Tried, SourceError> {
-        let words = || wire::error_words(answer.status, &answer.body);
-        match answer.status {
-            200 => Ok(Tried::Answer(answer)),
-            429 => {
-                self.limiter.throttled(bucket, self.clock.now());
-                let error = SourceError::Transient {
-                    code: "AMZ-THROTTLED",
-                    message: format!("{}: {}", operation.name(), words()),
-                    retry_after: None,
-                };
-                Ok(Tried::Again(error, None))
-            }
-            403 if wire::is_expired_token(&answer.body) => Ok(Tried::Expired(token)),
-            403 => Err(refused(
-                "AMZ-FORBIDDEN",
-                format!(
-                    "{}: {}: check the application's roles, the region and the seller's authorisation",
-                    operation.name(),
-                    words()
-                ),
-            )),
-            400 if wire::is_stale_page_token(&answer.body) => {
-                Err(SourceError::StaleToken { code: "AMZ-PAGE-TOKEN", message: words() })
-            }
-            500.. => {
-                let message = format!("{}: {}", operation.name(), words());
-                Ok(Tried::Again(
-                    SourceError::Transient { code: "AMZ-DOWN", message, retry_after: None },
-                    None,
-                ))
-            }
-            _ => Err(refused("AMZ-REFUSED", format!("{}: {}", operation.name(), words()))),
-        }
+        let answer = self.caller.call(Call::get(account, operation, &query, ask.urgency)).await?;
+        page_of(operation, ask, &answer)
     }
 }
 
-fn token_key(account: &Account) -> String {
-    format!("{}/{}", account.seller, account.region)
+/// Settlement reports are made by Amazon at the close of a settlement and cannot be requested (Amazon, "Report type
+/// values"); the older flat file and the XML end on 2026-11-11.
+const SETTLEMENT_REPORT: &str = "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2";
+
+/// Products asked for in one call (Catalog Items, searchCatalogItems: identifiers).
+const IDENTIFIERS_MAX: usize = 20;
+
+/// Reads an answer as a page.
+pub(crate) fn page_of(operation: Operation, ask: Ask<'_>, answer: &Response) -> Result<Page, SourceError> {
+    let page = wire::page(ask.stream, &answer.body).map_err(|error| not_understood(operation, &error))?;
+    loops(operation, page.next.as_deref(), ask.token)?;
+    Ok(page)
 }
 
-/// `yyyyMMdd'T'HHmmss'Z'` (Amazon, "Connecting to the Selling Partner API", step 3).
-fn amz_date(now: Timestamp) -> String {
-    now.strftime("%Y%m%dT%H%M%SZ").to_string()
+/// A token that leads to itself would be followed for ever.
+pub(crate) fn loops(operation: Operation, next: Option<&str>, sent: Option<&str>) -> Result<(), SourceError> {
+    if next.is_some() && next == sent {
+        let message = format!("{}: a page's token leads to itself", operation.name());
+        return Err(refused("AMZ-PAGE-LOOP", message));
+    }
+    Ok(())
+}
+
+pub(crate) fn not_understood(operation: Operation, error: &serde_json::Error) -> SourceError {
+    refused("AMZ-ANSWER", format!("{}: the answer is not understood: {error}", operation.name()))
 }
 
 /// Amazon takes UTC with `Z` only, to the second.
-fn instant(at: Timestamp) -> String {
+pub(crate) fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[async_trait]
 impl AmazonSource for SpApiClient {
-    async fn page(
+    async fn page(&self, account: &Account, ask: Ask<'_>) -> Result<Page, SourceError> {
+        match (ask.stream, self.caller.options.orders_api) {
+            (Stream::Orders, OrdersApi::Current) => {
+                orders::current(&self.caller, &self.refused_sets, account, ask).await
+            }
+            (Stream::Orders, OrdersApi::V0) => orders::v0(&self.caller, account, ask).await,
+            _ => self.simple_page(account, ask).await,
+        }
+    }
+
+    async fn report_file(&self, account: &Account, report: &str) -> Result<Vec<u8>, SourceError> {
+        let document = wire::reports::document_id(report)
+            .map_err(|error| refused("AMZ-ANSWER", format!("getReports: {error}")))?;
+        let operation = Operation::GetReportDocument;
+        let segments = [document.as_str()];
+        let call = Call { segments: &segments, ..Call::get(account, operation, &[], Urgency::Live) };
+        let answer = self.caller.call(call).await?;
+        let url = wire::reports::url(&answer.body).map_err(|error| not_understood(operation, &error))?;
+        // The address is signed and lasts five minutes; nothing of ours may be sent to it. If it fails, the stage
+        // asks for another one.
+        let file = self.caller.exchange(Request::get(url.expose_secret())).await;
+        let file = file.map_err(|error| transient("AMZ-FILE", &error))?;
+        if !file.is_success() {
+            let message = format!("the file of report {document} is answered with HTTP {}", file.status);
+            return Err(SourceError::Transient { code: "AMZ-FILE", message, retry_after: None });
+        }
+        wire::settlement::unpacked(file.body).map_err(|error| refused("AMZ-FILE", error))
+    }
+
+    async fn participations(&self, account: &Account) -> Result<Vec<Participation>, SourceError> {
+        let operation = Operation::GetMarketplaceParticipations;
+        let answer = self.caller.call(Call::get(account, operation, &[], Urgency::Live)).await?;
+        wire::sellers::participations(&answer.body).map_err(|error| not_understood(operation, &error))
+    }
+
+    async fn products(
         &self,
         account: &Account,
-        stream: Stream,
-        window: Window,
-        token: Option<&str>,
-    ) -> Result<Page, SourceError> {
-        let (from, to) = (instant(window.from), instant(window.to));
-        let (operation, mut query) = match stream {
-            Stream::Orders => (
-                Operation::SearchOrders,
-                vec![
-                    ("lastUpdatedAfter", from.as_str()),
-                    ("lastUpdatedBefore", to.as_str()),
-                    ("maxResultsPerPage", "100"),
-                    ("includedData", INCLUDED_DATA),
-                ],
-            ),
-            // No marketplaceId: with it, orders fulfilled by the merchant are left out in the US.
-            Stream::Transactions => (
-                Operation::ListTransactions,
-                vec![("postedAfter", from.as_str()), ("postedBefore", to.as_str())],
-            ),
-            Stream::Groups => (
-                Operation::ListFinancialEventGroups,
-                vec![
-                    ("FinancialEventGroupStartedAfter", from.as_str()),
-                    ("FinancialEventGroupStartedBefore", to.as_str()),
-                    ("MaxResultsPerPage", "100"),
-                ],
-            ),
-        };
-        if let Some(token) = token {
-            let name = match stream {
-                Stream::Orders => "paginationToken",
-                Stream::Transactions => "nextToken",
-                Stream::Groups => "NextToken",
-            };
-            query.push((name, token));
+        marketplace: &MarketplaceId,
+        skus: &[Sku],
+    ) -> Result<Vec<Product>, SourceError> {
+        let operation = Operation::SearchCatalogItems;
+        let mut products = Vec::with_capacity(skus.len());
+        for chunk in skus.chunks(IDENTIFIERS_MAX) {
+            // A comma parts identifiers: a SKU that holds one cannot be asked for.
+            let list: Vec<&str> = chunk.iter().map(Sku::as_str).filter(|sku| !sku.contains(',')).collect();
+            let identifiers = list.join(",");
+            let query = [
+                ("identifiers", identifiers.as_str()),
+                ("identifiersType", "SKU"),
+                ("sellerId", account.seller.as_str()),
+                ("marketplaceIds", marketplace.as_str()),
+                ("includedData", "identifiers,productTypes,summaries"),
+                ("pageSize", "20"),
+            ];
+            let answer = self.caller.call(Call::get(account, operation, &query, Urgency::Live)).await?;
+            let found =
+                wire::catalog::products(&answer.body).map_err(|error| not_understood(operation, &error))?;
+            products.extend(found);
         }
-        let answer = self.call(account, operation, &query).await?;
-        let page = wire::page(stream, &answer.body).map_err(|error| {
-            refused("AMZ-ANSWER", format!("{}: the answer is not understood: {error}", operation.name()))
-        })?;
-        // A token that leads to itself would be followed for ever.
-        if page.next.is_some() && page.next.as_deref() == token {
-            return Err(refused(
-                "AMZ-PAGE-LOOP",
-                format!("{}: a page's token leads to itself", operation.name()),
-            ));
-        }
-        Ok(page)
+        Ok(products)
     }
 
     fn order(&self, json: &str) -> Result<Order, Unreadable> {
-        wire::orders::order(json)
+        if wire::orders_v0::is_one(json) { wire::orders_v0::order(json) } else { wire::orders::order(json) }
     }
 
     fn transaction(&self, json: &str) -> Result<Transaction, Unreadable> {
@@ -293,5 +255,17 @@ impl AmazonSource for SpApiClient {
 
     fn group(&self, json: &str) -> Result<Group, Unreadable> {
         wire::finances::group(json)
+    }
+
+    fn payout(&self, json: &str) -> Result<Payout, Unreadable> {
+        wire::transfers::payout(json)
+    }
+
+    fn settlement_report(&self, file: &[u8]) -> Result<SettlementReport, Unreadable> {
+        wire::settlement::report(file)
+    }
+
+    fn without_buyer_data(&self, json: &str) -> Result<String, Unreadable> {
+        wire::buyer::removed(json)
     }
 }

@@ -163,7 +163,7 @@ impl WireMoney {
     }
 }
 
-fn read_money(currency: &str, amount: &Number, path: &str) -> Result<Money, Unreadable> {
+pub(crate) fn read_money(currency: &str, amount: &Number, path: &str) -> Result<Money, Unreadable> {
     let currency: Currency = currency.parse().map_err(bad_money(path))?;
     Money::parse(&amount.to_string(), currency).map_err(bad_money(path))
 }

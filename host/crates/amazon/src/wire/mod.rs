@@ -1,11 +1,20 @@
 //! Types as Amazon sends them. Every enumeration is an open set, and every list may be absent, null or empty.
 
+pub(crate) mod buyer;
+pub(crate) mod catalog;
+pub mod events;
 pub(crate) mod finances;
 pub(crate) mod orders;
+pub(crate) mod orders_v0;
+pub(crate) mod reports;
+pub(crate) mod sellers;
+pub(crate) mod settlement;
+pub(crate) mod transfers;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::money::MoneyError;
 use ml_connector_ports::{Page, RawRecord, Stream, Unreadable};
+use ml_connector_remote::Token;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -58,6 +67,12 @@ pub(crate) fn is_stale_page_token(body: &[u8]) -> bool {
     any_error(body, |error| [&error.message, &error.details].into_iter().flatten().any(|text| about(text)))
 }
 
+/// Whether a 400 means that one of the data sets asked for is refused.
+pub(crate) fn is_refused_data_set(body: &[u8]) -> bool {
+    let about = |text: &str| text.contains("includedData");
+    any_error(body, |error| [&error.message, &error.details].into_iter().flatten().any(|text| about(text)))
+}
+
 /// `x-amzn-RateLimit-Limit` is calls a second; the interval between two of them.
 pub(crate) fn rate_interval(header: &str) -> Option<SignedDuration> {
     let (whole, fraction) = header.trim().split_once('.').unwrap_or((header.trim(), ""));
@@ -76,7 +91,23 @@ pub(crate) fn page(stream: Stream, body: &[u8]) -> Result<Page, serde_json::Erro
         Stream::Orders => orders::page(body),
         Stream::Transactions => finances::transactions_page(body),
         Stream::Groups => finances::groups_page(body),
+        Stream::Payouts => transfers::page(body),
+        Stream::Reports => reports::page(body),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RestrictedToken {
+    restricted_data_token: String,
+    expires_in: i64,
+}
+
+/// Tokens 2021-03-01 createRestrictedDataToken.
+pub(crate) fn restricted_token(body: &[u8], now: Timestamp) -> Result<Token, serde_json::Error> {
+    let granted: RestrictedToken = serde_json::from_slice(body)?;
+    let expires = now.saturating_add(SignedDuration::from_secs(granted.expires_in.clamp(0, 86_400)));
+    Ok(Token { secret: granted.restricted_data_token.into(), expires: expires.unwrap_or(now) })
 }
 
 /// Records with the id that `field` holds.
@@ -87,7 +118,8 @@ fn records<T: DeserializeOwned>(
     raw.into_iter()
         .map(|json| {
             let natural_id = id(serde_json::from_str(json.get())?);
-            Ok(RawRecord { natural_id, json: json.get().to_owned() })
+            let json = json.get().to_owned();
+            Ok(RawRecord { natural_id, buyer_data: buyer::is_in(&json), json })
         })
         .collect()
 }
