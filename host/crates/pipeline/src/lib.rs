@@ -1,7 +1,7 @@
 //! The stages that take a record from Amazon to Fusion, and the worker that runs them for one seller.
 //!
 //! ```text
-//! poll -> normalize -> map -> (settle) -> post -> reconcile
+//! poll, backfill -> normalize, archive -> map -> (settle) -> post -> reconcile
 //! ```
 //!
 //! Each stage reads what the one before left durable, decides, and hands the store one list of changes with the
@@ -17,6 +17,9 @@
 //!
 //! **Architecture invariant:** no wire type, SQL, HTTP or Wasm here; the outside is `ml-connector-ports`.
 
+pub mod archive;
+pub mod backfill;
+pub mod buyer;
 pub mod catalog_file;
 pub mod explain;
 pub mod map;
@@ -57,6 +60,8 @@ pub mod stage {
     pub const REVIEW: &str = "review";
     /// Nothing for the books.
     pub const SKIPPED: &str = "skipped";
+    /// From before the seller's start: kept, never booked.
+    pub const HISTORY: &str = "history";
 }
 
 /// The legs under which Amazon's money is recognised, once each.
@@ -77,6 +82,10 @@ pub mod kind {
     pub const TRANSACTION: &str = "transaction";
     /// A financial event group: a settlement.
     pub const GROUP: &str = "group";
+    /// A settlement report.
+    pub const REPORT: &str = "report";
+    /// A payout to the bank.
+    pub const PAYOUT: &str = "payout";
     /// In the review queue only: the credit memo of a refund.
     pub const REFUND: &str = "refund";
     /// In the review queue only: a document.

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use ml_connector_domain::audit::Action;
-use ml_connector_domain::canonical::{Group, Order, Transaction};
+use ml_connector_domain::canonical::{Group, Order, Payout, Transaction};
 use ml_connector_domain::{GroupId, Timestamp};
 use ml_connector_ports::{Stream, Unreadable};
 use ml_connector_storage::{Change, Previous, RawPayload, ReviewDraft};
 
+use crate::backfill::rereads;
 use crate::{Parts, Seller, StageError, audit, kind, stage, stored, to_stored};
 
 /// Payloads in one transaction.
@@ -53,6 +54,18 @@ struct Made {
     economic_id: String,
 }
 
+/// Kept as a witness of what a settlement came to; nothing is booked from it.
+fn payout_record(payout: &Payout) -> Result<Made, StageError> {
+    Ok(Made {
+        kind: kind::PAYOUT,
+        natural_id: payout.id.clone(),
+        record: to_stored("payout", payout)?,
+        stage: stage::SKIPPED,
+        group: None,
+        economic_id: payout.settlements.first().cloned().unwrap_or_else(|| payout.id.clone()),
+    })
+}
+
 impl Chunk<'_> {
     async fn add(&mut self, raw: RawPayload) -> Result<(), StageError> {
         let made = if raw.stream == Stream::Orders.as_str() {
@@ -65,9 +78,17 @@ impl Chunk<'_> {
                 Ok(transaction) => self.transaction(&transaction).await?,
                 Err(error) => return self.unreadable(raw, kind::TRANSACTION, &error),
             }
+        } else if raw.stream == Stream::Payouts.as_str() {
+            match self.parts.source.payout(&raw.body) {
+                Ok(payout) => payout_record(&payout)?,
+                Err(error) => return self.unreadable(raw, kind::PAYOUT, &error),
+            }
         } else {
             match self.parts.source.group(&raw.body) {
-                Ok(group) => self.group(&group).await?,
+                Ok(group) => {
+                    self.changes.extend(rereads(self.seller, raw.region, &group, self.now));
+                    self.group(&group).await?
+                }
                 Err(error) => return self.unreadable(raw, kind::GROUP, &error),
             }
         };
@@ -139,12 +160,17 @@ impl Chunk<'_> {
     }
 
     async fn order(&mut self, order: &Order) -> Result<Made, StageError> {
-        let settled = order.is_shipped() || order.is_dead();
+        let stage = match order.is_shipped() || order.is_dead() {
+            // It came to rest before the books begin: a back-fill brought it, and somebody else has booked it.
+            true if order.updated < self.seller.start_from => stage::HISTORY,
+            true => stage::READY,
+            false => stage::WAITING,
+        };
         Ok(Made {
             kind: kind::ORDER,
             natural_id: order.id.as_str().to_owned(),
             record: to_stored("order", order)?,
-            stage: if settled { stage::READY } else { stage::WAITING },
+            stage,
             group: None,
             economic_id: order.id.as_str().to_owned(),
         })
@@ -163,7 +189,10 @@ impl Chunk<'_> {
             });
         }
         let stage = match self.previous(kind::TRANSACTION, id).await? {
-            Some(previous) => self.stage_again(transaction, &previous)?,
+            Some(previous) => {
+                let fresh = self.fresh_stage(transaction).await?;
+                self.stage_again(transaction, &previous, fresh)?
+            }
             None => self.stage_of(transaction).await?,
         };
         Ok(Made {
@@ -177,6 +206,14 @@ impl Chunk<'_> {
     }
 
     async fn stage_of(&self, transaction: &Transaction) -> Result<&'static str, StageError> {
+        if transaction.posted < self.seller.start_from {
+            return Ok(stage::HISTORY);
+        }
+        self.fresh_stage(transaction).await
+    }
+
+    /// Deferred money waits until its release is known, and then stands aside for it.
+    async fn fresh_stage(&self, transaction: &Transaction) -> Result<&'static str, StageError> {
         if transaction.counts() {
             return Ok(stage::READY);
         }
@@ -190,13 +227,13 @@ impl Chunk<'_> {
         &mut self,
         transaction: &Transaction,
         previous: &Previous,
+        fresh: &'static str,
     ) -> Result<&'static str, StageError> {
         let before: Transaction = stored("transaction", &previous.record)?;
         let same_money = before.total == transaction.total
             && before.legs == transaction.legs
             && before.group == transaction.group
             && before.counts() == transaction.counts();
-        let fresh = if transaction.counts() { stage::READY } else { stage::WAITING };
         Ok(match previous.stage.as_str() {
             stage::DOCUMENTED => {
                 if !same_money {
@@ -208,6 +245,7 @@ impl Chunk<'_> {
                 stage::DOCUMENTED
             }
             stage::LINKED => stage::LINKED,
+            stage::HISTORY => stage::HISTORY,
             stage::BOOKED if same_money => stage::BOOKED,
             stage::SKIPPED if same_money => stage::SKIPPED,
             _ => fresh,
@@ -227,6 +265,7 @@ impl Chunk<'_> {
                 stage::DOCUMENTED
             }
             Some(previous) if previous.stage == stage::SKIPPED => stage::SKIPPED,
+            _ if group.end.is_some_and(|end| end <= self.seller.start_from) => stage::HISTORY,
             _ if group.closed => stage::READY,
             _ => stage::WAITING,
         };

@@ -7,18 +7,21 @@
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::{SellerId, Timestamp};
-use ml_connector_ports::{Account, Page, SourceError, Stream, Window};
+use ml_connector_ports::{Account, Ask, Page, RawRecord, SourceError, Stream, Urgency, Window};
 use ml_connector_storage::{Change, Cursor};
 
 use crate::{Parts, Seller, StageError, audit};
 
 /// Amazon refuses bounds younger than two minutes (searchOrders: lastUpdatedBefore; listTransactions:
 /// postedBefore); the rest is for clocks that differ.
-const FRESHEST: SignedDuration = SignedDuration::from_secs(150);
+pub(crate) const FRESHEST: SignedDuration = SignedDuration::from_secs(150);
 
 /// The longest span of one window. Finances spans beyond 180 days come back empty without an error; shorter
 /// windows also keep page tokens young.
-const WINDOW_LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const WINDOW_LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Amazon keeps reports for 90 days; an hour less, for clocks that differ.
+const REPORTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24 - 1);
 
 /// Pages of one window before something must be wrong.
 const PAGES_MAX: u32 = 10_000;
@@ -32,6 +35,10 @@ pub fn overlap(stream: Stream) -> SignedDuration {
         Stream::Transactions => SignedDuration::from_hours(72),
         // Groups are found by their start and closed two weeks later.
         Stream::Groups => SignedDuration::from_hours(21 * 24),
+        // A payout changes its status for days after it was created.
+        Stream::Payouts => SignedDuration::from_hours(14 * 24),
+        // Listed by creation, and done a while later.
+        Stream::Reports => SignedDuration::from_hours(48),
     }
 }
 
@@ -89,7 +96,11 @@ fn next_window(
     if cursor.position >= newest {
         return None;
     }
-    let from = later(cursor.position, -overlap(stream)).max(start);
+    let mut from = later(cursor.position, -overlap(stream)).max(start);
+    if stream == Stream::Reports {
+        // Older ones are gone, and older bounds are refused.
+        from = from.max(later(newest, -REPORTS_KEPT));
+    }
     let to = later(from, WINDOW_LONGEST).min(newest);
     (from < to).then_some(Cursor { window: Some((from, to)), token: None, ..cursor })
 }
@@ -102,14 +113,16 @@ async fn read_window(
     polled: &mut Polled,
 ) -> Result<(), StageError> {
     let Some((from, to)) = cursor.window else { return Ok(()) };
-    let window = Window { from, to };
-    let mut restarted = false;
+    let mut window = Window { from, to };
     for _ in 0..PAGES_MAX {
-        let page = match parts.source.page(account, stream, window, cursor.token.as_deref()).await {
+        let ask = Ask { stream, window, token: cursor.token.as_deref(), urgency: Urgency::Live };
+        let page = match parts.source.page(account, ask).await {
             Ok(page) => page,
-            Err(SourceError::StaleToken { code, message }) if !restarted => {
-                tracing::info!(%code, %message, "page token expired: reading the window again");
-                restarted = true;
+            Err(SourceError::StaleToken { code, message }) if cursor.token.is_some() => {
+                // Read too slowly for the token's life, or the process was away for long: half of it, from its start.
+                tracing::info!(%code, %message, "page token expired: the window is halved and read again");
+                window.to = half_way(window);
+                cursor.window = Some((window.from, window.to));
                 cursor.token = None;
                 continue;
             }
@@ -135,6 +148,12 @@ async fn read_window(
     .into())
 }
 
+/// The middle of a window, to the second, and never its beginning.
+pub(crate) fn half_way(window: Window) -> Timestamp {
+    let half = window.to.duration_since(window.from).as_secs() / 2;
+    later(window.from, SignedDuration::from_secs(half.max(1))).min(window.to)
+}
+
 /// The cursor after a page.
 fn advanced(cursor: &Cursor, window: Window, page: &Page, now: Timestamp) -> Cursor {
     match &page.next {
@@ -155,16 +174,7 @@ fn changes(account: &Account, stream: Stream, page: Page, cursor: Cursor, now: T
     if !page.records.is_empty() {
         changes.push(read_event(seller, account, stream, page.records.len(), now));
     }
-    for record in page.records {
-        changes.push(Change::Raw {
-            seller: seller.clone(),
-            region: account.region,
-            stream: stream.as_str(),
-            natural_id: record.natural_id,
-            body: record.json,
-            at: now,
-        });
-    }
+    changes.extend(raw_changes(account, stream, page.records, now));
     changes.push(Change::Cursor {
         seller: seller.clone(),
         region: account.region,
@@ -172,6 +182,25 @@ fn changes(account: &Account, stream: Stream, page: Page, cursor: Cursor, now: T
         cursor,
     });
     changes
+}
+
+/// A page's records, to be kept.
+pub(crate) fn raw_changes(
+    account: &Account,
+    stream: Stream,
+    records: Vec<RawRecord>,
+    now: Timestamp,
+) -> Vec<Change> {
+    let raw = |record: RawRecord| Change::Raw {
+        seller: account.seller.clone(),
+        region: account.region,
+        stream: stream.as_str(),
+        natural_id: record.natural_id,
+        body: record.json,
+        buyer_data: record.buyer_data,
+        at: now,
+    };
+    records.into_iter().map(raw).collect()
 }
 
 fn read_event(
@@ -211,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_long_span_is_cut_and_every_window_makes_progress() {
-        for stream in Stream::ALL {
+        for stream in [Stream::Orders, Stream::Transactions, Stream::Groups, Stream::Payouts] {
             let (mut position, newest) = (0, 24 * 400);
             while let Some((from, to)) = window(position, newest, stream) {
                 assert!(to.duration_since(from) <= WINDOW_LONGEST);
@@ -221,6 +250,23 @@ mod tests {
             }
             assert_eq!(position, newest, "{stream:?}");
         }
+    }
+
+    #[test]
+    fn reports_are_asked_for_as_far_back_as_amazon_keeps_them() {
+        let (from, to) = window(0, 24 * 400, Stream::Reports).expect("a window");
+        assert_eq!(at(24 * 400).duration_since(from), REPORTS_KEPT);
+        assert!(to > from && to.duration_since(from) <= WINDOW_LONGEST);
+    }
+
+    #[test]
+    fn a_window_is_halved_until_nothing_is_left_to_halve() {
+        let mut window = Window { from: at(0), to: at(1) };
+        for _ in 0..20 {
+            window.to = half_way(window);
+            assert!(window.to > window.from);
+        }
+        assert_eq!(window.to.duration_since(window.from).as_secs(), 1);
     }
 
     #[test]

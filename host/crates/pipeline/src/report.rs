@@ -16,6 +16,8 @@ pub struct Report {
     pub documents: Documents,
     /// Comparison with Fusion.
     pub reconciliation: Reconciliation,
+    /// What bears witness to settlements.
+    pub witnesses: Witnesses,
     /// The audit log.
     pub audit: Audit,
     /// Mappers.
@@ -37,6 +39,8 @@ pub struct Orders {
     pub skipped: u64,
     /// Not shipped yet.
     pub waiting: u64,
+    /// From before the seller's start: kept, never booked, and counted nowhere else.
+    pub history: u64,
 }
 
 /// Transactions by what became of them.
@@ -50,6 +54,8 @@ pub struct Transactions {
     pub review: u64,
     /// Deferred, or in a settlement that is not journaled yet.
     pub waiting: u64,
+    /// From before the seller's start.
+    pub history: u64,
 }
 
 /// Documents that Fusion has confirmed, and what is not settled.
@@ -76,6 +82,15 @@ pub struct Reconciliation {
     pub checks: u64,
     /// Of these, how many did not tie out.
     pub differences: u64,
+}
+
+/// Amazon's other statements about settlements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Witnesses {
+    /// Settlement reports archived and read.
+    pub reports: u64,
+    /// Payouts.
+    pub payouts: u64,
 }
 
 /// The audit log.
@@ -123,12 +138,14 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             review: at(kind::ORDER, &[stage::REVIEW]),
             skipped: at(kind::ORDER, &[stage::SKIPPED]),
             waiting: at(kind::ORDER, &[stage::WAITING, stage::READY]),
+            history: at(kind::ORDER, &[stage::HISTORY]),
         },
         transactions: Transactions {
             read: at(kind::TRANSACTION, &seen),
             journaled: at(kind::TRANSACTION, &[stage::DOCUMENTED]),
             review: at(kind::TRANSACTION, &[stage::REVIEW]),
             waiting: at(kind::TRANSACTION, &[stage::WAITING, stage::READY, stage::HELD, stage::BOOKED]),
+            history: at(kind::TRANSACTION, &[stage::HISTORY]),
         },
         documents: Documents {
             invoices: posted("invoice", "confirmed"),
@@ -139,6 +156,10 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             rejected: postings_sum(&counts, None, &["rejected"]),
         },
         reconciliation: Reconciliation { checks: counts.checks, differences: counts.differences },
+        witnesses: Witnesses {
+            reports: at(kind::REPORT, &[stage::SKIPPED]),
+            payouts: at(kind::PAYOUT, &[stage::SKIPPED]),
+        },
         audit: Audit { events: counts.audit_events },
         mapper: Mapper {
             batches: counts.mapper.batches,

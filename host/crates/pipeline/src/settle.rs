@@ -6,7 +6,7 @@
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
-use ml_connector_domain::canonical::Group;
+use ml_connector_domain::canonical::{Group, Transaction};
 use ml_connector_domain::document::{Body, Document, Kind, Origin, summarize};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
@@ -16,6 +16,7 @@ use ml_connector_domain::{DocumentKey, Money, Timestamp};
 use ml_connector_ports::Stream;
 use ml_connector_storage::{BookedTransaction, Change};
 
+use crate::archive::settlement_total;
 use crate::map::{Facts, ToReview};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
@@ -104,9 +105,13 @@ async fn journal(
             return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), error.to_string())]));
         }
     };
-    if let Some(stated) = group.stated_total.filter(|stated| *stated != total) {
-        let message = format!("its {} transactions sum to {total}, Amazon states {stated}", bookings.len());
-        return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), message)]));
+    let stated = group.stated_total.map(|stated| ("the group", stated));
+    for (source, stated) in stated.into_iter().chain(witness(parts, seller, first).await?) {
+        if stated != total {
+            let message =
+                format!("its {} transactions sum to {total}, {source} says {stated}", bookings.len());
+            return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), message)]));
+        }
     }
     let lines = summarize(bookings.iter().flat_map(|booking| booking.lines.iter().cloned()))?;
     let date = seller.day(end);
@@ -132,6 +137,21 @@ async fn journal(
     let violations =
         validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(date));
     Ok(if violations.is_empty() { Ok((document, total)) } else { Err(violations) })
+}
+
+/// What Amazon says elsewhere that this settlement comes to. Its settlement id stands on its transactions only.
+async fn witness(
+    parts: &Parts,
+    seller: &Seller,
+    booking: &BookedTransaction,
+) -> Result<Option<(&'static str, Money)>, StageError> {
+    let found = parts.store.newest(&seller.id, kind::TRANSACTION, &booking.transaction).await?;
+    let Some(found) = found else { return Ok(None) };
+    let transaction: Transaction = stored("transaction", &found.record)?;
+    match transaction.settlement {
+        Some(settlement) => settlement_total(parts, seller, &settlement).await,
+        None => Ok(None),
+    }
 }
 
 /// A settlement is mapped in many batches: its input is the hash over theirs, in order.

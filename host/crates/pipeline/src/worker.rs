@@ -3,16 +3,19 @@
 //! One worker per seller: within a seller nothing races. A stage that fails is tried again in the next cycle; the
 //! others go on, so that a throttled Amazon does not keep documents from Fusion.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::SignedDuration;
 use ml_connector_domain::{Region, Timestamp};
 use ml_connector_ports::{Account, Stream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::post::Posted;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
-use crate::{Parts, Seller, StageError, map, normalize, poll, post, reconcile, settle};
+use crate::{
+    Parts, Seller, StageError, archive, backfill, buyer, map, normalize, poll, post, reconcile, settle,
+};
 
 /// How often what is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub struct Cadence {
     pub transactions: SignedDuration,
     /// Between two polls of settlements.
     pub groups: SignedDuration,
+    /// Between two polls of payouts.
+    pub payouts: SignedDuration,
+    /// Between two polls of settlement reports.
+    pub reports: SignedDuration,
     /// Between two rounds of reconciliation.
     pub reconcile: SignedDuration,
 }
@@ -33,6 +40,8 @@ impl Default for Cadence {
             orders: SignedDuration::from_mins(15),
             transactions: SignedDuration::from_mins(15),
             groups: SignedDuration::from_hours(1),
+            payouts: SignedDuration::from_hours(6),
+            reports: SignedDuration::from_hours(6),
             reconcile: SignedDuration::from_hours(24),
         }
     }
@@ -44,6 +53,8 @@ impl Cadence {
             Stream::Orders => self.orders,
             Stream::Transactions => self.transactions,
             Stream::Groups => self.groups,
+            Stream::Payouts => self.payouts,
+            Stream::Reports => self.reports,
         }
     }
 }
@@ -58,6 +69,9 @@ pub struct Worker {
     cadence: Cadence,
     next_poll: HashMap<(Region, Stream), Timestamp>,
     next_reconcile: Timestamp,
+    /// Back-fills under way, at most one for each region. They end with the worker.
+    backfills: JoinSet<Region>,
+    backfilling: HashSet<Region>,
 }
 
 /// When a worker ends by itself.
@@ -74,7 +88,15 @@ impl Worker {
     pub fn new(parts: Parts, seller: Seller, cadence: Cadence) -> Self {
         let now = parts.clock.now();
         let next_reconcile = later(now, cadence.reconcile);
-        Self { parts, seller, cadence, next_poll: HashMap::new(), next_reconcile }
+        Self {
+            parts,
+            seller,
+            cadence,
+            next_poll: HashMap::new(),
+            next_reconcile,
+            backfills: JoinSet::new(),
+            backfilling: HashSet::new(),
+        }
     }
 
     /// Runs until it is stopped or its time has come.
@@ -110,6 +132,7 @@ impl Worker {
         failed |= self.poll_due().await;
         let (parts, seller) = (&self.parts, &self.seller);
         failed |= self.log("normalize", normalize::normalize(parts, seller).await.map(|_| ()));
+        failed |= self.log("archive", archive::archive(parts, seller).await.map(|_| ()));
         failed |= self.log("map orders", map::map_orders(parts, seller).await.map(|_| ()));
         failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
         failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
@@ -118,9 +141,48 @@ impl Worker {
             let since = later(self.parts.clock.now(), -COMPARE_AGAIN);
             let compared = reconcile::reconcile(&self.parts, &self.seller, since).await;
             failed |= self.log("reconcile", compared.map(|_: Compared| ()));
+            let removed = buyer::remove_buyer_data(&self.parts, &self.seller).await;
+            failed |= self.log("buyer data", removed.map(|_| ()));
             self.next_reconcile = later(self.parts.clock.now(), self.cadence.reconcile);
         }
-        failed
+        failed | self.start_backfills().await
+    }
+
+    /// Starts back-fills that are due, beside this worker; says whether the store failed.
+    async fn start_backfills(&mut self) -> bool {
+        while let Some(ended) = self.backfills.try_join_next() {
+            match ended {
+                Ok(region) => {
+                    self.backfilling.remove(&region);
+                }
+                // Which one it was is not known; the others go on, and all may be started again.
+                Err(error) => {
+                    tracing::error!(%error, "a back-fill ended unexpectedly");
+                    self.backfilling.clear();
+                }
+            }
+        }
+        for region in self.seller.regions.clone() {
+            if self.backfilling.contains(&region) {
+                continue;
+            }
+            match self.parts.store.due_backfill(&self.seller.id, region, self.parts.clock.now()).await {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    let (parts, seller) = (self.parts.clone(), self.seller.clone());
+                    // Registered before it is spawned: the clock must not move past its beginning.
+                    let registered = parts.clock.register();
+                    self.backfilling.insert(region);
+                    self.backfills.spawn(async move {
+                        backfill::run(parts, seller, region).await;
+                        drop(registered);
+                        region
+                    });
+                }
+                Err(error) => return self.log("back-fill", Err(error.into())),
+            }
+        }
+        false
     }
 
     async fn poll_due(&mut self) -> bool {

@@ -308,6 +308,10 @@ impl Judge<'_> {
             (Some(newest), None) if newest.stage == stage::REVIEW => {
                 no("order-in-review", "the refunded order is in review: settle that first")
             }
+            (Some(newest), None) if newest.stage == stage::HISTORY => no(
+                "order-before-start",
+                "the refunded order is from before these books begin: take it back where it was booked",
+            ),
             (Some(newest), None) if newest.stage == stage::SKIPPED => no(
                 "order-not-invoiced",
                 "the refunded order was not invoiced, so there is nothing to take back",
