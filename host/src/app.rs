@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_amazon::{AmazonOptions, SpApiClient};
+use ml_connector_amazon::{AmazonOptions, OrdersApi, SpApiClient};
 use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_fusion::{FusionClient, FusionOptions};
@@ -15,14 +15,16 @@ use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
 use ml_connector_ports::{AmazonSource, Target};
 use ml_connector_remote::clock::Advance;
-use ml_connector_remote::{HttpClient, HttpOptions, MasterKey, Request, SteppedClock, SystemClock, Vault};
+use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
 use ml_connector_storage::{SqliteStore, Store};
 use rand::SeedableRng as _;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use secrecy::SecretString;
 
-use crate::config::{ClockConfig, Config, SellerConfig};
-use crate::credentials::CredentialStore;
+use crate::config::{ClockConfig, Config, OrdersApiConfig, SellerConfig};
+use crate::credentials::{Clients, CredentialStore};
+use crate::keys::KeySource;
+use crate::pauses::StoredPauses;
 
 type Failure = Box<dyn Error>;
 
@@ -65,11 +67,42 @@ impl App {
     /// # Errors
     /// The master key is missing or none.
     pub(crate) fn credentials(&self) -> Result<CredentialStore, Failure> {
-        let key = read_secret(&self.config.path(&self.config.master_key_file))?;
-        let vault = Vault::new(MasterKey::parse(&key)?);
         let store: Arc<dyn Store> = Arc::clone(&self.store) as _;
-        let (amazon, fusion) = (&self.config.amazon.client_id, &self.config.fusion.client_id);
-        Ok(CredentialStore::new(store, vault, amazon.clone(), fusion.clone()))
+        let issued = self.config.amazon.client_secret_issued;
+        let issued = issued.and_then(|day| jiff::tz::TimeZone::UTC.to_timestamp(day.into()).ok());
+        let clients = Clients {
+            amazon: self.config.amazon.client_id.clone(),
+            amazon_secret_issued: issued,
+            fusion: self.config.fusion.client_id.clone(),
+        };
+        CredentialStore::new(store, KeySource::of(&self.config)?, clients)
+    }
+
+    /// Amazon, as every command and worker of this process reaches it.
+    ///
+    /// # Errors
+    /// There is no master key, or a client cannot be made.
+    pub(crate) fn amazon(&self, credentials: &Arc<CredentialStore>) -> Result<SpApiClient, Failure> {
+        let amazon = &self.config.amazon;
+        let options = AmazonOptions {
+            lwa_url: amazon.lwa_url.clone(),
+            endpoints: amazon.endpoints.clone(),
+            application: amazon.client_id.clone(),
+            orders_api: match amazon.orders_api {
+                OrdersApiConfig::Current => OrdersApi::Current,
+                OrdersApiConfig::V0 => OrdersApi::V0,
+            },
+            buyer_data: amazon.buyer_data,
+            exchanges_max: amazon.exchanges_max,
+        };
+        Ok(SpApiClient::new(
+            options,
+            http(&self.config)?,
+            Arc::clone(credentials) as _,
+            self.clock.shared(),
+            Arc::new(StoredPauses(Arc::clone(&self.store) as _)),
+            ChaCha8Rng::from_rng(&mut entropy()),
+        ))
     }
 
     /// The sellers, each with its parts.
@@ -78,30 +111,18 @@ impl App {
     /// A catalog has mistakes, a mapper is refused, or a client cannot be made.
     pub(crate) fn sellers(&self) -> Result<Vec<(Seller, Parts)>, Failure> {
         let credentials = Arc::new(self.credentials()?);
-        let http = http(&self.config)?;
         let clock = self.clock.shared();
-        let mut seed = entropy();
-        let source: Arc<dyn AmazonSource> = Arc::new(SpApiClient::new(
-            AmazonOptions {
-                lwa_url: self.config.amazon.lwa_url.clone(),
-                endpoints: self.config.amazon.endpoints.clone(),
-                application: self.config.amazon.client_id.clone(),
-            },
-            http.clone(),
-            Arc::clone(&credentials) as _,
-            Arc::clone(&clock),
-            ChaCha8Rng::from_rng(&mut seed),
-        ));
+        let source: Arc<dyn AmazonSource> = Arc::new(self.amazon(&credentials)?);
         let target: Arc<dyn Target> = Arc::new(FusionClient::new(
             FusionOptions {
                 base_url: self.config.fusion.base_url.clone(),
                 identity_url: self.config.fusion.identity_url.clone(),
                 scope: self.config.fusion.scope.clone(),
             },
-            http,
+            http(&self.config)?,
             credentials,
             Arc::clone(&clock),
-            ChaCha8Rng::from_rng(&mut seed),
+            ChaCha8Rng::from_rng(&mut entropy()),
         ));
         let runtime = MapperRuntime::new(Limits::default())?;
         let mut mappers = HashMap::new();
@@ -178,7 +199,7 @@ pub(crate) fn entropy() -> ChaCha20Rng {
     ChaCha20Rng::try_from_rng(&mut rand::rngs::SysRng).expect("the machine has randomness")
 }
 
-fn http(config: &Config) -> Result<HttpClient, Failure> {
+pub(crate) fn http(config: &Config) -> Result<HttpClient, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     Ok(HttpClient::new(HttpOptions {
         user_agent: format!("ml-connector/{version} (Language=Rust; Platform={})", std::env::consts::OS),

@@ -46,8 +46,15 @@ pub(crate) enum ConfigError {
 pub(crate) struct Config {
     /// The SQLite file.
     pub(crate) database: PathBuf,
-    /// 64 hexadecimal digits that wrap all credentials.
-    pub(crate) master_key_file: PathBuf,
+    /// File with 64 hexadecimal digits that wrap all credentials; the one of three sources that can rotate by itself.
+    #[serde(default)]
+    pub(crate) master_key_file: Option<PathBuf>,
+    /// Environment variable with them.
+    #[serde(default)]
+    pub(crate) master_key_variable: Option<String>,
+    /// Name of a systemd credential with them (`LoadCredential=`).
+    #[serde(default)]
+    pub(crate) master_key_credential: Option<String>,
     /// Allows plain HTTP to this machine and a stepped clock. Never in production.
     #[serde(default)]
     pub(crate) development: bool,
@@ -97,9 +104,53 @@ pub(crate) struct AmazonConfig {
     /// Login with Amazon.
     #[serde(default = "lwa_url")]
     pub(crate) lwa_url: String,
-    /// Endpoints that replace production's, by region.
+    /// Endpoints that replace production's, by region: for Amazon's sandbox, or a simulator.
     #[serde(default)]
     pub(crate) endpoints: HashMap<Region, String>,
+    /// `2026-01-01`, or `v0` while Amazon serves it.
+    #[serde(default)]
+    pub(crate) orders_api: OrdersApiConfig,
+    /// Whether buyer and recipient are read with an order. They are kept for 30 days after shipping.
+    #[serde(default)]
+    pub(crate) buyer_data: bool,
+    /// Exchanges with Amazon under way at the same time, over all sellers.
+    #[serde(default = "exchanges_max")]
+    pub(crate) exchanges_max: usize,
+    /// When the client secret was issued; without it, when it was imported.
+    #[serde(default)]
+    pub(crate) client_secret_issued: Option<jiff::civil::Date>,
+    /// For website authorisation.
+    #[serde(default)]
+    pub(crate) consent: Option<ConsentConfig>,
+}
+
+/// Which orders API.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) enum OrdersApiConfig {
+    /// Orders 2026-01-01.
+    #[default]
+    #[serde(rename = "2026-01-01")]
+    Current,
+    /// Orders v0.
+    #[serde(rename = "v0")]
+    V0,
+}
+
+/// Website authorisation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsentConfig {
+    /// The application's id, `amzn1.sellerapps.app.…`.
+    pub(crate) application_id: String,
+    /// One of the addresses that the application has registered.
+    pub(crate) redirect_uri: String,
+    /// Whether the application is a draft.
+    #[serde(default)]
+    pub(crate) draft: bool,
+}
+
+fn exchanges_max() -> usize {
+    32
 }
 
 fn lwa_url() -> String {
@@ -129,12 +180,21 @@ pub(crate) struct CadenceConfig {
     orders_minutes: u32,
     transactions_minutes: u32,
     groups_minutes: u32,
+    payouts_minutes: u32,
+    reports_minutes: u32,
     reconcile_minutes: u32,
 }
 
 impl Default for CadenceConfig {
     fn default() -> Self {
-        Self { orders_minutes: 15, transactions_minutes: 15, groups_minutes: 60, reconcile_minutes: 24 * 60 }
+        Self {
+            orders_minutes: 15,
+            transactions_minutes: 15,
+            groups_minutes: 60,
+            payouts_minutes: 6 * 60,
+            reports_minutes: 6 * 60,
+            reconcile_minutes: 24 * 60,
+        }
     }
 }
 
@@ -203,6 +263,8 @@ impl Config {
             orders: minutes(self.cadence.orders_minutes),
             transactions: minutes(self.cadence.transactions_minutes),
             groups: minutes(self.cadence.groups_minutes),
+            payouts: minutes(self.cadence.payouts_minutes),
+            reports: minutes(self.cadence.reports_minutes),
             reconcile: minutes(self.cadence.reconcile_minutes),
         }
     }
@@ -224,11 +286,23 @@ impl Config {
         for (key, minutes) in [
             ("transactions_minutes", self.cadence.transactions_minutes),
             ("groups_minutes", self.cadence.groups_minutes),
+            ("payouts_minutes", self.cadence.payouts_minutes),
+            ("reports_minutes", self.cadence.reports_minutes),
             ("reconcile_minutes", self.cadence.reconcile_minutes),
         ] {
             if minutes == 0 {
                 return Err(value(format!("cadence.{key}"), "write 1 or more"));
             }
+        }
+        let keys = [
+            self.master_key_file.is_some(),
+            self.master_key_variable.is_some(),
+            self.master_key_credential.is_some(),
+        ];
+        if keys.into_iter().filter(|set| *set).count() != 1 {
+            let message =
+                "write exactly one of master_key_file, master_key_variable and master_key_credential";
+            return Err(value("master_key_file", message));
         }
         let mut ids: Vec<&SellerId> = self.sellers.iter().map(|seller| &seller.id).collect();
         ids.sort();

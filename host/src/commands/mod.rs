@@ -1,20 +1,24 @@
 //! The commands.
 
+mod amazon;
 mod look;
+mod secrets;
 mod serve;
 
 use std::error::Error;
-use std::path::Path;
 
-use ml_connector_ports::Account;
-use secrecy::SecretString;
-
+pub(crate) use amazon::{
+    BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
+    settlement_report,
+};
 pub(crate) use look::{explain, report, review};
+pub(crate) use secrets::{
+    authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,
+};
 pub(crate) use serve::serve;
 
-use crate::app::{App, entropy, read_secret};
+use crate::app::App;
 use crate::config::Config;
-use crate::credentials::Kind;
 
 /// What a command ends with.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
@@ -40,36 +44,6 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
         cause = inner.source();
     }
     words
-}
-
-/// Seals the secrets that the configuration names into the store.
-pub(crate) async fn import_credentials(config: Config) -> Outcome {
-    let app = App::open(config).await?;
-    let credentials = app.credentials()?;
-    let (at, mut rng) = (app.clock.shared().now(), entropy());
-    let mut imported = 0;
-    for (kind, path) in secrets(&app.config) {
-        let secret: SecretString = read_secret(&app.config.path(path))?;
-        credentials.set(&kind, &secret, at, &mut rng).await?;
-        imported += 1;
-    }
-    app.store.close().await;
-    say(&format!("{imported} credentials sealed; their files can be removed"));
-    Ok(())
-}
-
-fn secrets(config: &Config) -> Vec<(Kind, &Path)> {
-    let mut secrets = vec![
-        (Kind::AmazonClientSecret, config.amazon.client_secret_file.as_path()),
-        (Kind::FusionClientSecret, config.fusion.client_secret_file.as_path()),
-    ];
-    for seller in &config.sellers {
-        for authorization in &seller.authorizations {
-            let account = Account { seller: seller.id.clone(), region: authorization.region };
-            secrets.push((Kind::RefreshToken(account), authorization.refresh_token_file.as_path()));
-        }
-    }
-    secrets
 }
 
 /// Checks the configuration, the catalogs and the mappers.

@@ -6,6 +6,7 @@ use ml_connector_storage::{Change, Store as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::secrets::configured;
 use super::{Outcome, with_causes};
 use crate::app::{App, AppClock};
 use crate::config::Config;
@@ -13,6 +14,9 @@ use crate::config::Config;
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
 pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     let app = App::open(config).await?;
+    // Better not to start than to find out in the night that a credential does not open.
+    let needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
+    app.credentials()?.check(&needed).await?;
     let sellers = app.sellers()?;
     let now = app.clock.shared().now();
     let catalogs = sellers.iter().map(|(seller, _)| Change::Catalog {
