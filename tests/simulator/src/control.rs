@@ -10,10 +10,10 @@ use serde_json::json;
 
 use crate::clock::text;
 use crate::http::{Incoming, Reply};
-use crate::{World, locked, truth};
+use crate::{World, amazon, locked, truth};
 
 /// What goes wrong on purpose, as shares from 0 to 1.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultRates {
     /// Amazon's.
@@ -23,13 +23,25 @@ pub struct FaultRates {
 }
 
 /// Amazon's faults.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AmazonFaults {
     /// 429 without a rate header.
     pub throttle: f64,
     /// 500 before anything was done.
     pub server_error: f64,
+    /// 400 with a page instead of JSON, as the edge answers what it takes for malformed.
+    pub html_error: f64,
+    /// The connection is cut without an answer.
+    pub cut: f64,
+    /// The body comes this many milliseconds of the machine's clock after the headers.
+    pub slow_body_ms: u64,
+    /// searchOrders refuses this data set.
+    pub refuse_data_set: Option<String>,
+    /// How far Amazon's clock is ahead of everybody's, in milliseconds.
+    pub clock_ahead_ms: i64,
+    /// All of this ends by itself at this time.
+    pub until: Option<jiff::Timestamp>,
 }
 
 /// Fusion's faults, of POSTs.
@@ -64,6 +76,15 @@ impl Faults {
         locked(&self.inner).0 = rates;
     }
 
+    /// Amazon's faults as they are at `now`.
+    pub(crate) fn amazon(&self, now: i64) -> AmazonFaults {
+        let mut inner = locked(&self.inner);
+        if inner.0.amazon.until.is_some_and(|until| until.as_millisecond() <= now) {
+            inner.0.amazon = AmazonFaults::default();
+        }
+        inner.0.amazon.clone()
+    }
+
     /// Draws whether a fault of the chosen rate happens now.
     pub(crate) fn happens(&self, rate: impl Fn(&FaultRates) -> f64) -> bool {
         let mut inner = locked(&self.inner);
@@ -92,6 +113,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
         (&Method::GET, "/control/truth") => {
             Reply::json(200, &truth::truth(world, request.parameter("summary") == Some("true")))
         }
+        (&Method::GET, "/control/notification") => Reply::json(200, &amazon::notification(world)),
         (&Method::GET, "/control/requests") => Reply::json(200, &world.journal.to_json()),
         (&Method::PUT, "/control/faults") => match serde_json::from_slice::<FaultRates>(&request.body) {
             Ok(rates) => {
@@ -100,6 +122,6 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             }
             Err(error) => Reply::text(400, error.to_string()),
         },
-        _ => Reply::text(404, "clock, scenario, truth, requests, faults"),
+        _ => Reply::text(404, "clock, scenario, truth, requests, notification, faults"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
@@ -101,6 +102,13 @@ pub enum Reply {
         /// Body.
         body: Vec<u8>,
     },
+    /// An answer whose body comes so many milliseconds after its headers.
+    Slow {
+        /// The answer.
+        answer: Box<Reply>,
+        /// How late.
+        millis: u64,
+    },
     /// The connection is cut without an answer.
     Cut,
 }
@@ -113,6 +121,14 @@ impl Reply {
             headers: vec![("content-type", "application/json".to_owned())],
             body: body.to_string().into_bytes(),
         }
+    }
+
+    /// A page with a status, as the edge answers what is no HTTP to it.
+    pub fn page(status: u16) -> Self {
+        let headers = vec![("content-type", "text/html".to_owned())];
+        let body =
+            b"<!DOCTYPE html><html><head><title>Bad Request</title></head><body></body></html>".to_vec();
+        Self::Answer { status, headers, body }
     }
 
     /// Plain text with a status.
@@ -134,12 +150,22 @@ impl Reply {
     pub fn status(&self) -> u16 {
         match self {
             Self::Answer { status, .. } => *status,
+            Self::Slow { answer, .. } => answer.status(),
             Self::Cut => 0,
         }
     }
 
-    pub(crate) async fn into_response(self) -> Response {
+    #[expect(clippy::disallowed_methods, reason = "a slow network is slow on the machine's clock")]
+    pub(crate) fn into_response(self) -> Response {
         match self {
+            Self::Slow { answer, millis } => {
+                let (parts, body) = answer.into_response().into_parts();
+                let late = async move {
+                    tokio::time::sleep(Duration::from_millis(millis)).await;
+                    axum::body::to_bytes(body, usize::MAX).await.map_err(std::io::Error::other)
+                };
+                Response::from_parts(parts, Body::from_stream(futures_util::stream::once(late)))
+            }
             Self::Answer { status, headers, body } => {
                 let mut response = Response::new(Body::from(body));
                 *response.status_mut() =
@@ -152,22 +178,11 @@ impl Reply {
                 response
             }
             // A body that fails before its first byte makes the server drop the connection.
-            Self::Cut => Response::new(Body::from_stream(futures_stream())),
+            Self::Cut => {
+                let broken = std::io::Error::other("cut on purpose");
+                let stream = futures_util::stream::once(async { Err::<Bytes, _>(broken) });
+                Response::new(Body::from_stream(stream))
+            }
         }
     }
-}
-
-fn futures_stream() -> impl futures_core::Stream<Item = Result<Bytes, std::io::Error>> + Send {
-    struct Broken;
-    impl futures_core::Stream for Broken {
-        type Item = Result<Bytes, std::io::Error>;
-
-        fn poll_next(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Self::Item>> {
-            std::task::Poll::Ready(Some(Err(std::io::Error::other("cut on purpose"))))
-        }
-    }
-    Broken
 }

@@ -162,7 +162,7 @@ fn router(server: Server, world: Arc<World>) -> Router {
                     Server::Identity => fusion::identity::handle(&world, &request),
                     Server::Fusion => fusion::handle(&world, &request),
                 };
-                Reply::into_response(reply).await
+                Reply::into_response(reply)
             }
         })
         .layer(body_limit)

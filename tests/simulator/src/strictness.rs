@@ -58,7 +58,7 @@ fn incoming(
 fn parts(reply: &Reply) -> (u16, String) {
     match reply {
         Reply::Answer { status, body, .. } => (*status, String::from_utf8_lossy(body).into_owned()),
-        Reply::Cut => (0, String::new()),
+        Reply::Slow { .. } | Reply::Cut => (0, String::new()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::{FRESHEST, World, instant, invalid, paging};
+use super::{FRESHEST, World, clock, instant, invalid, paging};
 use crate::clock::{DAY, HOUR, text};
 use crate::http::{Incoming, Reply};
 use crate::scenario::{Breakdown, Currency, Group, Index, Region, Transaction, TransactionItem};
@@ -12,10 +12,10 @@ const SPAN_LONGEST: i64 = 180 * DAY;
 /// Transactions on a page; clients cannot choose.
 const PAGE: usize = 200;
 /// A finance page token's life.
-const TOKEN_LIFE: i64 = 25 * HOUR / 60;
+pub(super) const TOKEN_LIFE: i64 = 25 * HOUR / 60;
 
 /// An amount as a JSON number, in one of the legal ways to write it.
-fn number(currency: Currency, minor: i64) -> Value {
+pub(super) fn number(currency: Currency, minor: i64) -> Value {
     let digits = currency.decimal(minor);
     // Some answers drop trailing zeros, as Amazon's do.
     let short = match digits.split_once('.') {
@@ -25,7 +25,7 @@ fn number(currency: Currency, minor: i64) -> Value {
     short.parse::<Number>().map_or(Value::Null, Value::Number)
 }
 
-fn amount(currency: Currency, minor: i64) -> Value {
+pub(super) fn amount(currency: Currency, minor: i64) -> Value {
     json!({ "currencyCode": currency.code(), "currencyAmount": number(currency, minor) })
 }
 
@@ -35,7 +35,7 @@ pub(super) fn transactions(world: &World, seller: usize, region: Region, request
     }
 }
 
-fn time(request: &Incoming, name: &str) -> Result<Option<i64>, Reply> {
+pub(super) fn time(request: &Incoming, name: &str) -> Result<Option<i64>, Reply> {
     match request.parameter(name) {
         None => Ok(None),
         Some(text) => {
@@ -44,7 +44,7 @@ fn time(request: &Incoming, name: &str) -> Result<Option<i64>, Reply> {
     }
 }
 
-fn known_only(request: &Incoming, known: &[&str]) -> Result<(), Reply> {
+pub(super) fn known_only(request: &Incoming, known: &[&str]) -> Result<(), Reply> {
     match request.query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
         Some((unknown, _)) => Err(invalid(&format!("unknown parameter {unknown}"))),
         None => Ok(()),
@@ -59,7 +59,7 @@ fn transactions_page(
 ) -> Result<Reply, Reply> {
     const FREE: [&str; 1] = ["nextToken"];
     known_only(request, &["postedAfter", "postedBefore", "marketplaceId", "transactionStatus", "nextToken"])?;
-    let now = world.clock.now();
+    let now = clock(world);
     let after = time(request, "postedAfter")?.ok_or_else(|| invalid("Start date cannot be null"))?;
     let before = time(request, "postedBefore")?.unwrap_or(now - FRESHEST);
     if after > now - FRESHEST || before > now - FRESHEST {
@@ -85,7 +85,8 @@ fn transactions_page(
     let visible = posted[first..]
         .iter()
         .take_while(|(at, _)| *at < before)
-        .filter(|(_, n)| world.scenario.transactions[*n].visible <= now);
+        .filter(|(_, n)| world.scenario.transactions[*n].visible <= now)
+        .filter(|(_, n)| passes(world, &world.scenario.transactions[*n], request));
     let found: Vec<(i64, usize)> = visible.take(PAGE + 1).copied().collect();
     // Now and then a page is empty but not the last.
     let empty = request.parameter("nextToken").is_none() && found.len() > PAGE && after % 5 == 0;
@@ -101,6 +102,19 @@ fn transactions_page(
     Ok(Reply::json(200, &json!({ "payload": payload })))
 }
 
+/// With a marketplace, other marketplaces' transactions are left out, and in the US those of orders that the seller
+/// fulfils as well.
+fn passes(world: &World, transaction: &Transaction, request: &Incoming) -> bool {
+    let Some(marketplace) = request.parameter("marketplaceId") else { return true };
+    let by_merchant = transaction.order.is_some_and(|order| world.scenario.orders[order].by_merchant());
+    transaction.marketplace.id == marketplace && !(by_merchant && marketplace == "ATVPDKIKX0DER")
+}
+
+/// A settlement's number, which differs from its group's id.
+pub(super) fn settlement_id(group: usize) -> String {
+    format!("1{group:010}")
+}
+
 fn transaction(world: &World, transaction: &Transaction) -> Value {
     let now = world.clock.now();
     let currency = transaction.marketplace.currency;
@@ -111,7 +125,7 @@ fn transaction(world: &World, transaction: &Transaction) -> Value {
     if let Some(group) = transaction.group {
         let id = &world.scenario.groups[group].id;
         related.push(("FINANCIAL_EVENT_GROUP_ID", id.clone()));
-        related.push(("SETTLEMENT_ID", format!("1{:010}", group)));
+        related.push(("SETTLEMENT_ID", settlement_id(group)));
     }
     if let Some(deferred) = &transaction.deferred {
         related.push(("DEFERRED_TRANSACTION_ID", deferred.clone()));
@@ -169,9 +183,14 @@ fn item(world: &World, transaction: &Transaction, item: &TransactionItem) -> Val
         "breakdowns": item.breakdowns.iter().map(|b| breakdown(currency, b)).collect::<Vec<_>>(),
         "contexts": [{
             "contextType": "ProductContext", "asin": format!("B{:09}", item.product), "sku": product.sku,
-            "quantityShipped": item.quantity, "fulfillmentNetwork": "AFN",
+            "quantityShipped": item.quantity, "fulfillmentNetwork": network(world, transaction),
         }],
     })
+}
+
+fn network(world: &World, transaction: &Transaction) -> &'static str {
+    let by_merchant = transaction.order.is_some_and(|order| world.scenario.orders[order].by_merchant());
+    if by_merchant { "MFN" } else { "AFN" }
 }
 
 fn breakdown(currency: Currency, node: &Breakdown) -> Value {
@@ -199,7 +218,7 @@ fn groups_page(world: &World, seller: usize, region: Region, request: &Incoming)
             "NextToken",
         ],
     )?;
-    let now = world.clock.now();
+    let now = clock(world);
     let after =
         time(request, "FinancialEventGroupStartedAfter")?.ok_or_else(|| invalid("Date range is invalid."))?;
     let before = time(request, "FinancialEventGroupStartedBefore")?.unwrap_or(now - FRESHEST);

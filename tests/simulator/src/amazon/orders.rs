@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{FRESHEST, World, instant, invalid, paging, refusal};
+use super::{FRESHEST, World, clock, instant, invalid, paging, refusal};
 use crate::clock::{DAY, text};
+use crate::control::AmazonFaults;
 use crate::http::{Incoming, Reply};
 use crate::scenario::{Currency, Index, Item, Order, Region, Seller, Status};
 
@@ -46,7 +47,18 @@ fn included(request: &Incoming) -> Result<Vec<&str>, Reply> {
     }
 }
 
-pub(super) fn search(world: &World, seller: usize, region: Region, request: &Incoming) -> Reply {
+pub(super) fn search(
+    world: &World,
+    seller: usize,
+    region: Region,
+    request: &Incoming,
+    faults: &AmazonFaults,
+) -> Reply {
+    let asked = request.parameter("includedData").unwrap_or_default();
+    if let Some(set) = faults.refuse_data_set.as_deref().filter(|set| asked.split(',').any(|own| own == *set))
+    {
+        return invalid(&format!("Invalid value for includedData: {set}"));
+    }
     match page(world, seller, region, request) {
         Ok(reply) | Err(reply) => reply,
     }
@@ -56,7 +68,7 @@ fn page(world: &World, seller: usize, region: Region, request: &Incoming) -> Res
     if let Some((unknown, _)) = request.query.iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
         return Err(invalid(&format!("unknown parameter {unknown}")));
     }
-    let now = world.clock.now();
+    let now = clock(world);
     let sets = included(request)?;
     let (after, before) = bounds(request, now)?;
     let size: usize = match request.parameter("maxResultsPerPage").map(str::parse) {
@@ -133,6 +145,16 @@ pub(super) fn get(world: &World, seller: usize, region: Region, id: &str, reques
     }
 }
 
+/// Who bought: a name that occurs nowhere else, so that it is found wherever it was left.
+fn buyer_name(order: &Order) -> String {
+    format!("Perdita Quillfeather {}", &order.id[4..])
+}
+
+/// What the buyer wrote on a gift.
+pub(super) fn gift_message(order: &Order) -> String {
+    format!("Much love, {}", buyer_name(order))
+}
+
 fn money(currency: Currency, minor: i64) -> Value {
     json!({ "amount": currency.decimal(minor), "currencyCode": currency.code() })
 }
@@ -161,10 +183,19 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
             json!([{ "orderId": original, "associationType": "REPLACEMENT_ORIGINAL_ID" }]);
     }
     if sets.contains(&"FULFILLMENT") {
-        body["fulfillment"] = json!({ "fulfillmentStatus": status.name(), "fulfilledBy": "AMAZON" });
+        let by = if order.by_merchant() { "MERCHANT" } else { "AMAZON" };
+        body["fulfillment"] = json!({ "fulfillmentStatus": status.name(), "fulfilledBy": by });
     }
     if sets.contains(&"PROCEEDS") && priced {
         body["proceeds"] = json!({ "grandTotal": money(order.marketplace.currency, order.total()) });
+    }
+    if sets.contains(&"BUYER") {
+        body["buyer"] = json!({ "buyerName": buyer_name(order), "buyerPurchaseOrderNumber": "" });
+    }
+    if sets.contains(&"RECIPIENT") {
+        body["recipient"] = json!({ "deliveryAddress": {
+            "name": buyer_name(order), "addressLine1": "1 Quillfeather Lane", "city": "Springfield",
+            "postalCode": "00000", "countryCode": "US" } });
     }
     if sets.contains(&"PACKAGES") && status == Status::Shipped {
         body["packages"] = json!([{

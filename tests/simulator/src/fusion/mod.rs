@@ -64,7 +64,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
     if matches!(reply.status(), 400 | 404) {
         let words = match &reply {
             Reply::Answer { body, .. } => String::from_utf8_lossy(body).into_owned(),
-            Reply::Cut => String::new(),
+            Reply::Slow { .. } | Reply::Cut => String::new(),
         };
         world.journal.unexpected(format!("{} {path} {:?}: {words}", request.method, request.query));
     }

@@ -108,6 +108,8 @@ pub mod names {
     pub const APPLICATION: &str = "amzn1.application-oa2-client.simulated";
     /// Its secret.
     pub const APPLICATION_SECRET: &str = "amzn1.oa2-cs.v1.secret-9c2e";
+    /// The one that a rotation brings.
+    pub const ROTATED_SECRET: &str = "amzn1.oa2-cs.v1.secret-b71d";
 }
 
 pub(super) fn seller(n: usize, options: &ScenarioOptions, rng: &mut ChaCha8Rng) -> Seller {

