@@ -2,7 +2,7 @@
 //!
 //! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
 //! the simulator over sockets, with and without faults; `daemon` starts the real processes; `rules` reads the
-//! workspace itself. A test that needs components says so when `cargo xtask plugins` has not been run.
+//! workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days. A test that needs components says so when `cargo xtask plugins` has not been run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
@@ -11,3 +11,5 @@ mod month;
 mod rules;
 mod sandbox;
 mod support;
+mod traps;
+mod weather;

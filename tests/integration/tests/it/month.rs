@@ -19,6 +19,11 @@ async fn assert_at_rest(connected: &Connected) -> Report {
     assert_eq!((report.documents.unknown, report.documents.under_way, report.documents.rejected), (0, 0, 0));
     assert_eq!(report.orders.read, report.orders.invoiceable + report.orders.review + report.orders.skipped);
     assert_eq!(report.orders.invoiced, report.orders.invoiceable);
+    for stage in ["waiting", "ready", "held", "booked"] {
+        let left =
+            connected.store.at_stage(&connected.seller.id, "transaction", stage, 3).await.expect("reads");
+        assert!(left.is_empty(), "{stage}: {left:?}");
+    }
     assert_eq!(report.transactions.read, report.transactions.journaled + report.transactions.review);
     let documents = report.documents.invoices + report.documents.credit_memos + report.documents.journals;
     assert_eq!(report.reconciliation.checks, documents, "every document is read back");
@@ -57,7 +62,7 @@ async fn a_second_run_over_the_same_books_posts_nothing_new() {
 async fn lost_answers_resets_and_throttling_lose_and_double_nothing() {
     let connected = Connected::start("faults", small(9)).await;
     connected.simulator.world.faults.set(FaultRates {
-        amazon: AmazonFaults { throttle: 0.05, server_error: 0.05 },
+        amazon: AmazonFaults { throttle: 0.05, server_error: 0.05, cut: 0.02, ..AmazonFaults::default() },
         fusion: FusionFaults {
             answer_lost: 0.2,
             error_before_commit: 0.1,

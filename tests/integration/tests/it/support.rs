@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_amazon::{AmazonOptions, CredentialSource, Credentials, SpApiClient};
-use ml_connector_domain::Region;
+use ml_connector_amazon::{
+    AmazonOptions, Application, CredentialSource, Credentials, OrdersApi, SpApiClient,
+};
 use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::{Clock as _, Region};
 use ml_connector_fusion::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::poll::{self, Polled};
 use ml_connector_pipeline::worker::{Cadence, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
-use ml_connector_ports::{Account, SourceError};
+use ml_connector_ports::{Account, Pause, PauseMemory, SourceError, Stream};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, SteppedClock};
 use ml_connector_simulator::Running;
@@ -79,17 +82,42 @@ fn text(value: &Value) -> String {
 
 #[async_trait]
 impl CredentialSource for Given {
-    async fn credentials(&self, account: &Account) -> Result<Credentials, SourceError> {
+    async fn application(&self, _: Timestamp) -> Result<Application, SourceError> {
+        Ok(Application {
+            client_id: text(&self.0["application"]["client_id"]),
+            client_secret: text(&self.0["application"]["client_secret"]).into(),
+            previous_secret: None,
+        })
+    }
+
+    async fn credentials(&self, account: &Account, now: Timestamp) -> Result<Credentials, SourceError> {
         let sellers = self.0["sellers"].as_array().expect("sellers");
         let seller =
             sellers.iter().find(|seller| seller["id"] == account.seller.as_str()).expect("a known seller");
         let mut authorizations = seller["authorizations"].as_array().expect("authorisations").iter();
         let own = authorizations.find(|a| a["region"] == account.region.as_str()).expect("a known region");
-        Ok(Credentials {
-            client_id: text(&self.0["application"]["client_id"]),
-            client_secret: text(&self.0["application"]["client_secret"]).into(),
-            refresh_token: text(&own["refresh_token"]).into(),
-        })
+        let refresh_token = text(&own["refresh_token"]).into();
+        Ok(Credentials { application: self.application(now).await?, refresh_token })
+    }
+}
+
+/// Pauses that are kept as long as a test.
+#[derive(Default)]
+pub(crate) struct Pauses(std::sync::Mutex<HashMap<String, Pause>>);
+
+#[async_trait]
+impl PauseMemory for Pauses {
+    async fn pause(&self, key: &str) -> Result<Option<Pause>, SourceError> {
+        Ok(self.0.lock().expect("no panic").get(key).copied())
+    }
+
+    async fn keep(&self, key: &str, pause: Option<Pause>) -> Result<(), SourceError> {
+        let mut pauses = self.0.lock().expect("no panic");
+        match pause {
+            Some(pause) => pauses.insert(key.to_owned(), pause),
+            None => pauses.remove(key),
+        };
+        Ok(())
     }
 }
 
@@ -117,7 +145,8 @@ pub(crate) struct Connected {
     pub(crate) parts: Parts,
     pub(crate) seller: Seller,
     pub(crate) store: Arc<SqliteStore>,
-    _folder: TestFolder,
+    pub(crate) amazon: Arc<SpApiClient>,
+    folder: TestFolder,
 }
 
 /// Loads a component into an engine of its own.
@@ -136,6 +165,16 @@ fn log() {
 impl Connected {
     /// Starts the simulator and joins a pipeline to it.
     pub(crate) async fn start(name: &str, options: ScenarioOptions) -> Self {
+        Self::start_as(name, options, OrdersApi::Current, false).await
+    }
+
+    /// As [`Connected::start`], with a choice of the orders API and of asking for buyer data.
+    pub(crate) async fn start_as(
+        name: &str,
+        options: ScenarioOptions,
+        api: OrdersApi,
+        buyer_data: bool,
+    ) -> Self {
         log();
         let simulator = ml_connector_simulator::start(options).await.expect("ports are free");
         let scenario = simulator.world.scenario.for_the_operator();
@@ -149,9 +188,31 @@ impl Connected {
         let clock = SteppedClock::new(simulator.world.scenario.start, Some(advance));
         let folder = TestFolder::new(name);
         let store = Arc::new(SqliteStore::open(&folder.0.join("t.sqlite")).await.expect("the store opens"));
-        let parts = parts(&simulator, &scenario, &clock, &store);
+        let amazon = Arc::new(amazon(&simulator, &scenario, &clock, (api, buyer_data)));
+        let parts = parts(&simulator, &scenario, &clock, &store, &amazon);
         let seller = seller(&scenario["sellers"][0], simulator.world.scenario.start);
-        Self { simulator, clock, parts, seller, store, _folder: folder }
+        Self { simulator, clock, parts, seller, store, amazon, folder }
+    }
+
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.0.join("t.sqlite")
+    }
+
+    /// Runs a worker that polls every stream this often until a time.
+    pub(crate) async fn run_every(&self, every: SignedDuration, end: Timestamp) {
+        let guard = self.clock.worker();
+        let cadence = Cadence {
+            orders: every,
+            transactions: every,
+            groups: every,
+            payouts: every,
+            reports: every,
+            ..Cadence::default()
+        };
+        let worker = Worker::new(self.parts.clone(), self.seller.clone(), cadence);
+        worker.run(Until::Time(end), CancellationToken::new()).await;
+        drop(guard);
     }
 
     /// Runs the worker until a time.
@@ -161,11 +222,30 @@ impl Connected {
             orders: SignedDuration::from_hours(4),
             transactions: SignedDuration::from_hours(12),
             groups: SignedDuration::from_hours(24),
+            payouts: SignedDuration::from_hours(24),
+            reports: SignedDuration::from_hours(24),
             reconcile: SignedDuration::from_hours(24),
         };
         let worker = Worker::new(self.parts.clone(), self.seller.clone(), cadence);
         worker.run(Until::Time(end), CancellationToken::new()).await;
         drop(guard);
+    }
+
+    /// Polls a stream of a region once, as the worker would.
+    pub(crate) async fn poll(&self, region: Region, stream: Stream) -> Polled {
+        let _guard = self.clock.worker();
+        let account = self.account(region);
+        poll::poll(&self.parts, &self.seller, &account, stream).await.expect("polls")
+    }
+
+    pub(crate) fn account(&self, region: Region) -> Account {
+        Account { seller: self.seller.id.clone(), region }
+    }
+
+    /// Moves all clocks.
+    pub(crate) async fn set_clock(&self, to: Timestamp) {
+        let _guard = self.clock.worker();
+        self.clock.sleep_until(to).await;
     }
 
     /// The simulator's verdict: every figure by name.
@@ -186,44 +266,61 @@ impl Connected {
     }
 }
 
-fn parts(simulator: &Running, scenario: &Value, clock: &SteppedClock, store: &Arc<SqliteStore>) -> Parts {
-    let http = HttpClient::new(HttpOptions {
+fn http() -> HttpClient {
+    HttpClient::new(HttpOptions {
         user_agent: "ml-connector-test/1 (Language=Rust)".to_owned(),
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
         body_bytes_max: 16 << 20,
         loopback_http: true,
     })
-    .expect("a client");
-    let given = Arc::new(Given(scenario.clone()));
+    .expect("a client")
+}
+
+/// A client of the simulator's Amazon, with the credentials that `scenario` holds.
+pub(crate) fn amazon(
+    simulator: &Running,
+    scenario: &Value,
+    clock: &SteppedClock,
+    (orders_api, buyer_data): (OrdersApi, bool),
+) -> SpApiClient {
     let urls = &simulator.urls;
     let endpoints =
         [(Region::Na, &urls.amazon.na), (Region::Eu, &urls.amazon.eu), (Region::Fe, &urls.amazon.fe)];
-    let source = SpApiClient::new(
-        AmazonOptions {
-            lwa_url: format!("{}/auth/o2/token", urls.lwa),
-            endpoints: endpoints.into_iter().map(|(region, url)| (region, url.clone())).collect(),
-            application: "test".to_owned(),
-        },
-        http.clone(),
-        Arc::clone(&given) as _,
-        Arc::new(clock.clone()),
-        ChaCha8Rng::seed_from_u64(1),
-    );
+    let options = AmazonOptions {
+        lwa_url: format!("{}/auth/o2/token", urls.lwa),
+        endpoints: endpoints.into_iter().map(|(region, url)| (region, url.clone())).collect(),
+        application: "test".to_owned(),
+        orders_api,
+        buyer_data,
+        exchanges_max: 8,
+    };
+    let given = Arc::new(Given(scenario.clone()));
+    let pauses = Arc::new(Pauses::default());
+    SpApiClient::new(options, http(), given, Arc::new(clock.clone()), pauses, ChaCha8Rng::seed_from_u64(1))
+}
+
+fn parts(
+    simulator: &Running,
+    scenario: &Value,
+    clock: &SteppedClock,
+    store: &Arc<SqliteStore>,
+    amazon: &Arc<SpApiClient>,
+) -> Parts {
     let target = FusionClient::new(
         FusionOptions {
-            base_url: urls.fusion.clone(),
-            identity_url: urls.identity.clone(),
+            base_url: simulator.urls.fusion.clone(),
+            identity_url: simulator.urls.identity.clone(),
             scope: text(&scenario["identity"]["scope"]),
         },
-        http,
-        given,
+        http(),
+        Arc::new(Given(scenario.clone())),
         Arc::new(clock.clone()),
         ChaCha8Rng::seed_from_u64(2),
     );
     Parts {
         store: Arc::clone(store) as _,
-        source: Arc::new(source),
+        source: Arc::clone(amazon) as _,
         target: Arc::new(target),
         clock: Arc::new(clock.clone()),
         mapper: Arc::new(mapper("standard")),
