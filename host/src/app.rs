@@ -49,6 +49,7 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) clock: AppClock,
+    pub(crate) http: HttpClient,
 }
 
 impl App {
@@ -58,8 +59,9 @@ impl App {
     /// The store cannot be opened, or the remote's clock not be read.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
         let store = SqliteStore::open(&config.path(&config.database)).await?;
-        let clock = clock(&config).await?;
-        Ok(Self { config, store: Arc::new(store), clock })
+        let http = http(&config)?;
+        let clock = clock(&config, http.clone()).await?;
+        Ok(Self { config, store: Arc::new(store), clock, http })
     }
 
     /// The credentials, under the master key.
@@ -93,11 +95,10 @@ impl App {
                 OrdersApiConfig::V0 => OrdersApi::V0,
             },
             buyer_data: amazon.buyer_data,
-            exchanges_max: amazon.exchanges_max,
         };
         Ok(SpApiClient::new(
             options,
-            http(&self.config)?,
+            self.http.clone(),
             Arc::clone(credentials) as _,
             self.clock.shared(),
             Arc::new(StoredPauses(Arc::clone(&self.store) as _)),
@@ -119,7 +120,7 @@ impl App {
                 identity_url: self.config.fusion.identity_url.clone(),
                 scope: self.config.fusion.scope.clone(),
             },
-            http(&self.config)?,
+            self.http.clone(),
             credentials,
             Arc::clone(&clock),
             ChaCha8Rng::from_rng(&mut entropy()),
@@ -199,7 +200,7 @@ pub(crate) fn entropy() -> ChaCha20Rng {
     ChaCha20Rng::try_from_rng(&mut rand::rngs::SysRng).expect("the machine has randomness")
 }
 
-pub(crate) fn http(config: &Config) -> Result<HttpClient, Failure> {
+fn http(config: &Config) -> Result<HttpClient, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     Ok(HttpClient::new(HttpOptions {
         user_agent: format!("ml-connector/{version} (Language=Rust; Platform={})", std::env::consts::OS),
@@ -208,15 +209,15 @@ pub(crate) fn http(config: &Config) -> Result<HttpClient, Failure> {
         timeout: Duration::from_secs(120),
         // Amazon's pages have at most 10 MB.
         body_bytes_max: 16 << 20,
+        exchanges_max: config.exchanges_max,
         loopback_http: config.development,
     })?)
 }
 
-async fn clock(config: &Config) -> Result<AppClock, Failure> {
+async fn clock(config: &Config, http: HttpClient) -> Result<AppClock, Failure> {
     let ClockConfig::Stepped { advance_url, pace_ms } = &config.clock else {
         return Ok(AppClock::System(SystemClock));
     };
-    let http = http(config)?;
     let answer = http.send(Request::get(advance_url)).await?;
     let now = serde_json::from_slice::<RemoteClock>(&answer.body)?.now;
     let url = advance_url.clone();

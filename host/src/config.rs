@@ -58,6 +58,9 @@ pub(crate) struct Config {
     /// Allows plain HTTP to this machine and a stepped clock. Never in production.
     #[serde(default)]
     pub(crate) development: bool,
+    /// Exchanges with the remotes under way at the same time, over all sellers.
+    #[serde(default = "exchanges_max")]
+    pub(crate) exchanges_max: usize,
     /// The clock.
     #[serde(default)]
     pub(crate) clock: ClockConfig,
@@ -113,9 +116,6 @@ pub(crate) struct AmazonConfig {
     /// Whether buyer and recipient are read with an order. They are kept for 30 days after shipping.
     #[serde(default)]
     pub(crate) buyer_data: bool,
-    /// Exchanges with Amazon under way at the same time, over all sellers.
-    #[serde(default = "exchanges_max")]
-    pub(crate) exchanges_max: usize,
     /// When the client secret was issued; without it, when it was imported.
     #[serde(default)]
     pub(crate) client_secret_issued: Option<jiff::civil::Date>,

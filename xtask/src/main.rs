@@ -1,5 +1,9 @@
 //! `cargo xtask`: everything a person does with this repository.
 
+mod bench;
+mod children;
+mod config;
+mod daemon;
 mod demo;
 mod plugins;
 mod process;
@@ -25,6 +29,11 @@ enum Task {
         /// Passed on to the test runner, e.g. a part of a test's name
         arguments: Vec<String>,
     },
+    /// Measure; each figure stands beside what bounds it
+    Bench {
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
     /// What CI runs: formatting, clippy with warnings denied, every test
     Ci,
     /// Build plugins to components (all, or the named ones)
@@ -40,6 +49,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Task::Demo(options) => demo::run(&options),
         Task::Test { arguments } => test::test(&arguments),
+        Task::Bench { what } => bench::run(&what),
         Task::Ci => test::ci(),
         Task::Plugins { names } => plugins::command(&names),
         Task::Toolchain => {

@@ -15,7 +15,7 @@ use rand::Rng as _;
 use secrecy::SecretString;
 
 use super::{Outcome, say};
-use crate::app::{App, entropy, http, read_secret};
+use crate::app::{App, entropy, read_secret};
 use crate::config::{Config, ConsentConfig};
 use crate::credentials::Kind;
 use crate::keys::KeySource;
@@ -146,7 +146,7 @@ pub(crate) async fn authorize_finish(config: Config, address: &str) -> Outcome {
     let credentials = app.credentials()?;
     let application = credentials.application(now).await?;
     let code = (&callback.code, redirect_uri.as_str());
-    let token = by_code(&http(&app.config)?, &app.config.amazon.lwa_url, &application, code, now).await?;
+    let token = by_code(&app.http, &app.config.amazon.lwa_url, &application, code, now).await?;
     let account = Account { seller: seller.clone(), region };
     credentials.set(&Kind::RefreshToken(account), &token, now, &mut entropy()).await?;
     app.store.close().await;

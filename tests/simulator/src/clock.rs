@@ -1,8 +1,12 @@
 //! The simulated time, which stands still until it is set.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
+
+use crate::World;
 
 /// Milliseconds in an hour and in a day.
 pub const HOUR: i64 = 3_600_000;
@@ -30,6 +34,21 @@ impl SimulatedClock {
     pub fn set(&self, to: Timestamp) -> bool {
         let to = to.as_millisecond();
         self.millis.fetch_max(to, Ordering::SeqCst) <= to
+    }
+}
+
+/// Lets a world's time run, so many simulated seconds in a second.
+#[expect(clippy::disallowed_methods, reason = "a clock that runs follows the machine's")]
+pub async fn run(world: Arc<World>, speed: u32) {
+    let (began, at) = (tokio::time::Instant::now(), world.clock.now());
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let passed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        if let Ok(now) =
+            Timestamp::from_millisecond(at.saturating_add(passed.saturating_mul(i64::from(speed))))
+        {
+            world.clock.set(now);
+        }
     }
 }
 

@@ -114,6 +114,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             Reply::json(200, &truth::truth(world, request.parameter("summary") == Some("true")))
         }
         (&Method::GET, "/control/notification") => Reply::json(200, &amazon::notification(world)),
+        (&Method::GET, "/control/searches") => Reply::json(200, &world.journal.searches()),
         (&Method::GET, "/control/requests") => Reply::json(200, &world.journal.to_json()),
         (&Method::PUT, "/control/faults") => match serde_json::from_slice::<FaultRates>(&request.body) {
             Ok(rates) => {
@@ -122,6 +123,6 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             }
             Err(error) => Reply::text(400, error.to_string()),
         },
-        _ => Reply::text(404, "clock, scenario, truth, requests, notification, faults"),
+        _ => Reply::text(404, "clock, scenario, truth, requests, searches, notification, faults"),
     }
 }

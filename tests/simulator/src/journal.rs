@@ -20,18 +20,8 @@ pub struct RequestJournal {
 struct Inner {
     counts: BTreeMap<&'static str, BTreeMap<String, BTreeMap<u16, u64>>>,
     unexpected: Vec<String>,
-    /// When each seller's orders were searched, first and last, and the longest and shortest time between two.
-    searched: BTreeMap<usize, Searched>,
-}
-
-/// How regularly something was asked, in milliseconds.
-#[derive(Debug, Clone, Copy)]
-struct Searched {
-    first: i64,
-    last: i64,
-    longest: i64,
-    shortest: i64,
-    count: u64,
+    /// When the orders of each seller and region were searched, in milliseconds.
+    searches: BTreeMap<(usize, &'static str), Vec<i64>>,
 }
 
 impl RequestJournal {
@@ -42,18 +32,17 @@ impl RequestJournal {
         *by_status.entry(status).or_default() += 1;
     }
 
-    /// Notes when a seller's orders were searched.
-    pub fn searched(&self, operation: &str, now: i64, seller: Option<usize>) {
-        let (Some(seller), "searchOrders") = (seller, operation) else { return };
-        let new = Searched { first: now, last: now, longest: 0, shortest: i64::MAX, count: 0 };
-        let mut inner = locked(&self.inner);
-        let searched = inner.searched.entry(seller).or_insert(new);
-        if searched.count > 0 {
-            searched.longest = searched.longest.max(now - searched.last);
-            searched.shortest = searched.shortest.min(now - searched.last);
-        }
-        searched.last = now;
-        searched.count += 1;
+    /// Notes when the orders of a seller and region were searched.
+    pub fn searched(&self, of: (usize, &'static str), now: i64) {
+        locked(&self.inner).searches.entry(of).or_default().push(now);
+    }
+
+    /// All searches: seller, region and times.
+    pub fn searches(&self) -> Value {
+        let inner = locked(&self.inner);
+        let rows = inner.searches.iter();
+        rows.map(|((seller, region), times)| json!({ "seller": seller, "region": region, "times": times }))
+            .collect()
     }
 
     /// Notes a request that the remote refuses as malformed.
@@ -82,16 +71,6 @@ impl RequestJournal {
             }
             remotes.insert((*remote).to_owned(), Value::Object(all));
         }
-        let all = || inner.searched.values().filter(|searched| searched.count > 1);
-        remotes.insert(
-            "searches".to_owned(),
-            json!({
-                "sellers": inner.searched.len(),
-                "first": all().map(|s| s.first).min(), "last": all().map(|s| s.last).max(),
-                "fewest": all().map(|s| s.count).min(), "most": all().map(|s| s.count).max(),
-                "longest_ms": all().map(|s| s.longest).max(), "shortest_ms": all().map(|s| s.shortest).min(),
-            }),
-        );
         remotes.insert("unexpected".to_owned(), json!(inner.unexpected));
         Value::Object(remotes)
     }

@@ -139,8 +139,56 @@ pub async fn start(options: ScenarioOptions) -> std::io::Result<Running> {
     Ok(Running { urls, world, servers })
 }
 
+/// Makes a world in which everything has happened, and serves its Amazon on one port of this machine, Login with
+/// Amazon included; says where, and what an independent client needs to know.
+///
+/// # Errors
+/// The port cannot be opened.
+pub async fn start_amazon(
+    options: ScenarioOptions,
+    port: u16,
+    speed: u32,
+) -> std::io::Result<(Running, serde_json::Value)> {
+    let scenario = Scenario::generate(options);
+    let end = scenario.end;
+    let ready = scenario.for_the_operator();
+    let world = Arc::new(World {
+        clock: SimulatedClock::new(end),
+        amazon: Mutex::default(),
+        fusion: Mutex::new(fusion::FusionState::new(&scenario)),
+        journal: journal::RequestJournal::default(),
+        faults: control::Faults::new(scenario.options.seed),
+        scenario,
+    });
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let router = router(Server::AmazonAlone, Arc::clone(&world));
+    let mut servers = JoinSet::new();
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "a server ended");
+        }
+    });
+    servers.spawn(clock::run(Arc::clone(&world), speed));
+    let sellers = ready["sellers"].as_array().into_iter().flatten();
+    let sellers: Vec<_> = sellers
+        .map(|seller| serde_json::json!({ "id": seller["id"], "authorizations": seller["authorizations"] }))
+        .collect();
+    let ready = serde_json::json!({
+        "amazon": url, "token": format!("{url}/auth/o2/token"), "from": ready["start"], "now": ready["end"],
+        "client_id": ready["application"]["client_id"], "client_secret": ready["application"]["client_secret"],
+        "sellers": sellers,
+    });
+    let addresses = AmazonUrls { na: url.clone(), eu: url.clone(), fe: url.clone() };
+    let (control, identity, fusion) = (String::new(), String::new(), String::new());
+    let urls = Urls { control, lwa: url, amazon: addresses, identity, fusion };
+    Ok((Running { urls, world, servers }, ready))
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Server {
+    /// All of Amazon: the region is that of the token.
+    AmazonAlone,
     Control,
     Lwa,
     Amazon(Region),
@@ -156,6 +204,13 @@ fn router(server: Server, world: Arc<World>) -> Router {
             let world = Arc::clone(&world);
             async move {
                 let reply = match server {
+                    Server::AmazonAlone if request.path == "/auth/o2/token" => {
+                        amazon::lwa::handle(&world, &request)
+                    }
+                    Server::AmazonAlone => {
+                        let region = amazon::region_of(&world, &request);
+                        amazon::handle(&world, region, &request)
+                    }
                     Server::Control => control::handle(&world, &request),
                     Server::Lwa => amazon::lwa::handle(&world, &request),
                     Server::Amazon(region) => amazon::handle(&world, region, &request),

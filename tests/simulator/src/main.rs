@@ -17,43 +17,76 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve on free ports of this machine; prints one JSON line with the addresses when ready
-    Serve {
-        /// Everything follows from it
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Sellers
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-        sellers: u32,
-        /// Days on which orders are placed
-        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=800))]
-        days: u32,
-        /// Orders a day and seller
-        #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10000))]
-        orders_per_day: u32,
-        /// The first day, UTC midnight
-        #[arg(long, default_value = "2026-09-01T00:00:00Z")]
-        start: jiff::Timestamp,
-        /// Share of products that the catalog does not name, in percent
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100))]
-        unmapped: u32,
+    /// Serve both remotes on free ports of this machine; prints one JSON line with the addresses when ready. The clock
+    /// stands still until it is set through the control port
+    Serve(World),
+    /// Serve Amazon alone on one port, after everything has happened, with a clock that runs; prints one JSON line
+    /// with the address and the credentials when ready
+    Amazon {
+        #[command(flatten)]
+        world: World,
+        /// Port; a free one if it is 0
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Simulated seconds in a second: rate limits refill that much faster
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        speed: u32,
     },
+}
+
+#[derive(clap::Args)]
+struct World {
+    /// Everything follows from it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Sellers
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    sellers: u32,
+    /// Days on which orders are placed
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=800))]
+    days: u32,
+    /// Orders a day and seller
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10000))]
+    orders_per_day: u32,
+    /// The first day, UTC midnight
+    #[arg(long, default_value = "2026-09-01T00:00:00Z")]
+    start: jiff::Timestamp,
+    /// Share of products that the catalog does not name, in percent
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100))]
+    unmapped: u32,
+}
+
+impl World {
+    fn options(self) -> ScenarioOptions {
+        let Self { seed, sellers, days, orders_per_day, start, unmapped } = self;
+        ScenarioOptions { seed, sellers, days, orders_per_day, start, unmapped_percent: unmapped }
+    }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Command::Serve { seed, sellers, days, orders_per_day, start, unmapped } = Arguments::parse().command;
-    let options = ScenarioOptions { seed, sellers, days, orders_per_day, start, unmapped_percent: unmapped };
-    let running = match ml_connector_simulator::start(options).await {
-        Ok(running) => running,
+    let started = match Arguments::parse().command {
+        Command::Serve(world) => {
+            let started = ml_connector_simulator::start(world.options()).await;
+            started.map(|running| {
+                let ready = serde_json::to_value(&running.urls).expect("addresses are text");
+                (running, ready)
+            })
+        }
+        Command::Amazon { world, port, speed } => {
+            ml_connector_simulator::start_amazon(world.options(), port, speed).await
+        }
+    };
+    let (running, ready) = match started {
+        Ok(started) => started,
         Err(error) => {
             tracing::error!(%error, "cannot open a port");
             return ExitCode::FAILURE;
         }
     };
-    print_ready(&running.urls);
+    print_ready(&ready);
     tokio::select! {
         () = running.wait() => ExitCode::FAILURE,
         () = asked_to_stop() => ExitCode::SUCCESS,
@@ -61,8 +94,8 @@ async fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "the ready line is this program's answer")]
-fn print_ready(urls: &ml_connector_simulator::Urls) {
-    println!("{}", serde_json::to_string(urls).expect("addresses are text"));
+fn print_ready(ready: &serde_json::Value) {
+    println!("{ready}");
 }
 
 async fn asked_to_stop() {

@@ -1,11 +1,9 @@
 //! `cargo xtask demo`: a month of a seller's business, from Amazon to a reconciled ledger, against the simulator.
 
-mod children;
-mod config;
 mod show;
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,8 +11,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::children::{Child, get};
+use crate::config::{self, Setup};
+use crate::daemon::{Daemon, World, fresh_folder, simulator};
 use crate::{plugins, process, test};
-use children::{Child, get};
 
 /// What the demo is made of.
 #[derive(Args, Clone)]
@@ -39,6 +39,10 @@ pub(crate) struct Options {
     keep: bool,
 }
 
+/// A month passes in seconds: every poll costs as much as in production, so there are fewer.
+const CADENCE: &str = "orders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720\n\
+    payouts_minutes = 1440\nreports_minutes = 1440\nreconcile_minutes = 1440\n";
+
 /// Runs it.
 ///
 /// # Errors
@@ -49,12 +53,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = test::binaries()?;
     let components = plugins::components_dir(&process::folders()?);
     let started = Instant::now();
-    let folder = std::env::temp_dir().join(format!("ml-connector-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let (simulator, urls) = simulator(&binaries, options, &folder)?;
+    let folder = fresh_folder("demo")?;
+    let world = World {
+        seed: options.seed,
+        sellers: options.sellers,
+        days: options.days,
+        orders_per_day: options.orders_per_day,
+    };
+    let (simulator, urls) = simulator(&binaries, world, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;
-    let config = config::write(&scenario, &urls, &folder, &components.join("standard.component.wasm"))?;
+    let mapper = components.join("standard.component.wasm");
+    let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: CADENCE, regions: 3 };
+    let config = config::write(&scenario, &urls, &folder, &setup)?;
     let daemon = Daemon { binary: binaries.join("ml-connector"), config };
     daemon.answer(&["credentials", "import"])?;
     serve(&daemon, &scenario, &control, &folder)?;
@@ -96,41 +107,6 @@ pub(crate) struct Outcome {
     /// What a second run over the same database posted.
     pub(crate) posted_again: u64,
     pub(crate) seconds: f64,
-}
-
-struct Daemon {
-    binary: PathBuf,
-    config: PathBuf,
-}
-
-impl Daemon {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg("--config").arg(&self.config).args(arguments);
-        command
-    }
-
-    /// Runs a command and takes what it says.
-    fn answer(&self, arguments: &[&str]) -> Result<String> {
-        Ok(process::stdout(&mut self.command(arguments))?.trim_end().to_owned())
-    }
-}
-
-fn simulator(binaries: &Path, options: &Options, folder: &Path) -> Result<(Child, Value)> {
-    let log = std::fs::File::create(folder.join("simulator.log"))?;
-    let mut command = Command::new(binaries.join("ml-connector-simulator"));
-    let figures = [
-        ("--seed", options.seed.to_string()),
-        ("--sellers", options.sellers.to_string()),
-        ("--days", options.days.to_string()),
-        ("--orders-per-day", options.orders_per_day.to_string()),
-    ];
-    command.arg("serve");
-    for (name, figure) in figures {
-        command.args([name, &figure]);
-    }
-    command.stderr(log);
-    Child::with_ready_line(command)
 }
 
 /// How often anything was posted to Fusion, whatever came of it.

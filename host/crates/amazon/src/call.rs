@@ -8,11 +8,10 @@ use jiff::SignedDuration;
 use ml_connector_domain::{Clock, Region, Timestamp};
 use ml_connector_ports::{Account, Pause, PauseMemory, SourceError, Urgency};
 use ml_connector_remote::backoff::Backoff;
-use ml_connector_remote::{HttpClient, RateLimiter, Request, Response, Token, TokenCache, TransportError};
+use ml_connector_remote::{HttpClient, RateLimiter, Request, Response, Token, TokenCache};
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use crate::auth::{self, CredentialSource, refused, transient};
 use crate::client::AmazonOptions;
@@ -60,8 +59,6 @@ pub(crate) struct Caller {
     memory: Arc<dyn PauseMemory>,
     /// Pauses by bucket, as far as they were looked up.
     pauses: Mutex<HashMap<String, Option<Pause>>>,
-    /// Exchanges under way: what a process keeps open is bounded however many sellers it serves.
-    exchanges: Semaphore,
 }
 
 /// What became of one try.
@@ -80,7 +77,6 @@ impl Caller {
         memory: Arc<dyn PauseMemory>,
         rng: ChaCha8Rng,
     ) -> Self {
-        let exchanges = Semaphore::new(options.exchanges_max.max(1));
         Self {
             options,
             http,
@@ -91,7 +87,6 @@ impl Caller {
             rng: Mutex::new(rng),
             memory,
             pauses: Mutex::default(),
-            exchanges,
         }
     }
 
@@ -230,19 +225,13 @@ impl Caller {
             .header("x-amz-date", amz_date(self.clock.now()))
             .secret_header("x-amz-access-token", token.clone());
         // Reading twice does no harm, so an answer that was lost is simply asked for again.
-        match self.exchange(request).await {
+        match self.http.send(request).await {
             Err(error) => Ok(Tried::Again(transient("AMZ-DOWN", &error))),
             Ok(answer) => {
                 self.learn(&answer, bucket);
                 self.judge(answer, call.operation, bucket, token)
             }
         }
-    }
-
-    /// Sends a request once one of the process's places is free.
-    pub(crate) async fn exchange(&self, request: Request) -> Result<Response, TransportError> {
-        let _place = self.exchanges.acquire().await;
-        self.http.send(request).await
     }
 
     /// Takes over the rate that Amazon says is in force; it is sent on 200, 400 and 404 only.

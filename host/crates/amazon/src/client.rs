@@ -43,8 +43,6 @@ pub struct AmazonOptions {
     pub orders_api: OrdersApi,
     /// Whether buyer and recipient are asked for with an order.
     pub buyer_data: bool,
-    /// Exchanges under way at the same time.
-    pub exchanges_max: usize,
 }
 
 /// The Selling Partner API.
@@ -202,7 +200,7 @@ impl AmazonSource for SpApiClient {
         let url = wire::reports::url(&answer.body).map_err(|error| not_understood(operation, &error))?;
         // The address is signed and lasts five minutes; nothing of ours may be sent to it. If it fails, the stage
         // asks for another one.
-        let file = self.caller.exchange(Request::get(url.expose_secret())).await;
+        let file = self.caller.http.send(Request::get(url.expose_secret())).await;
         let file = file.map_err(|error| transient("AMZ-FILE", &error))?;
         if !file.is_success() {
             let message = format!("the file of report {document} is answered with HTTP {}", file.status);

@@ -41,6 +41,8 @@ pub struct Orders {
     pub waiting: u64,
     /// From before the seller's start: kept, never booked, and counted nowhere else.
     pub history: u64,
+    /// Versions of all of them: one more wherever Amazon changed an order after it was read.
+    pub versions: u64,
 }
 
 /// Transactions by what became of them.
@@ -139,6 +141,7 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             skipped: at(kind::ORDER, &[stage::SKIPPED]),
             waiting: at(kind::ORDER, &[stage::WAITING, stage::READY]),
             history: at(kind::ORDER, &[stage::HISTORY]),
+            versions: counts.order_versions,
         },
         transactions: Transactions {
             read: at(kind::TRANSACTION, &seen),

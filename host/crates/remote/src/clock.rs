@@ -51,7 +51,6 @@ pub struct SteppedClock {
 
 struct Shared {
     state: Mutex<State>,
-    moved: Notify,
     advance: Option<Advance>,
 }
 
@@ -59,8 +58,10 @@ struct State {
     now: Timestamp,
     /// Workers registered.
     workers: usize,
-    /// Sleepers by deadline.
-    sleeping: BTreeMap<Timestamp, usize>,
+    /// Sleepers by deadline, each with what wakes it. Only those whose time has come are woken: thousands may sleep.
+    sleeping: BTreeMap<(Timestamp, u64), Arc<Notify>>,
+    /// Numbers the sleepers.
+    slept: u64,
     /// Whether somebody is taking a step.
     stepping: bool,
 }
@@ -72,30 +73,38 @@ pub struct WorkerGuard {
 
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
-        self.shared.lock().workers -= 1;
-        // The others may all be asleep now.
-        self.shared.moved.notify_waiters();
+        let mut state = self.shared.lock();
+        state.workers -= 1;
+        // The others may all be asleep now: one of them has to take the next step.
+        state.wake_first();
     }
 }
 
 /// Takes a sleeper off the list however its sleep ends.
 struct Asleep<'a> {
     shared: &'a Shared,
-    deadline: Timestamp,
+    place: (Timestamp, u64),
 }
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        if let Some(count) = state.sleeping.get_mut(&self.deadline) {
-            *count -= 1;
-            if *count == 0 {
-                state.sleeping.remove(&self.deadline);
-            }
+        state.sleeping.remove(&self.place);
+        // Who held the others back may be gone.
+        state.wake_first();
+    }
+}
+
+impl State {
+    fn wake_first(&self) {
+        if let Some(first) = self.sleeping.values().next() {
+            first.notify_one();
         }
-        drop(state);
-        // Who held the others back is gone: one of them may take the next step.
-        self.shared.moved.notify_waiters();
+    }
+
+    fn wake_due(&self) {
+        let due = self.sleeping.iter().take_while(|((deadline, _), _)| *deadline <= self.now);
+        due.for_each(|(_, sleeper)| sleeper.notify_one());
     }
 }
 
@@ -107,11 +116,10 @@ impl Shared {
     /// Where to step to, if everybody sleeps and nobody is stepping; claims the step.
     fn claim(&self) -> Option<Timestamp> {
         let mut state = self.lock();
-        let asleep: usize = state.sleeping.values().sum();
-        if state.stepping || asleep < state.workers {
+        if state.stepping || state.sleeping.len() < state.workers {
             return None;
         }
-        let next = *state.sleeping.keys().next()?;
+        let (next, _) = *state.sleeping.keys().next()?;
         // Its sleeper has been woken and has not run yet, perhaps because it belongs to the same task as the caller.
         if next <= state.now {
             return None;
@@ -126,16 +134,19 @@ struct Step<'a>(&'a Shared);
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
-        self.0.lock().stepping = false;
-        self.0.moved.notify_waiters();
+        let mut state = self.0.lock();
+        state.stepping = false;
+        state.wake_due();
+        state.wake_first();
     }
 }
 
 impl SteppedClock {
     /// A clock that stands at `now`.
     pub fn new(now: Timestamp, advance: Option<Advance>) -> Self {
-        let state = State { now: whole_millis(now), workers: 0, sleeping: BTreeMap::new(), stepping: false };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), moved: Notify::new(), advance }) }
+        let (now, sleeping) = (whole_millis(now), BTreeMap::new());
+        let state = State { now, workers: 0, sleeping, slept: 0, stepping: false };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), advance }) }
     }
 
     /// Registers a worker: the clock does not move while it is awake.
@@ -171,20 +182,25 @@ impl Clock for SteppedClock {
             if deadline <= self.now() {
                 return;
             }
-            *self.shared.lock().sleeping.entry(deadline).or_default() += 1;
-            let _asleep = Asleep { shared: &self.shared, deadline };
+            let sleeper = Arc::new(Notify::new());
+            let place = {
+                let mut state = self.shared.lock();
+                state.slept += 1;
+                let place = (deadline, state.slept);
+                state.sleeping.insert(place, Arc::clone(&sleeper));
+                place
+            };
+            let _asleep = Asleep { shared: &self.shared, place };
             // What sleeps beside this in the same task registers, too, before anybody takes a step.
             tokio::task::yield_now().await;
             loop {
-                // Registered before the check, so that a step taken in between is not missed.
-                let mut moved = std::pin::pin!(self.shared.moved.notified());
-                moved.as_mut().enable();
                 if deadline <= self.now() {
                     return;
                 }
                 match self.shared.claim() {
                     Some(next) => self.step(next).await,
-                    None => moved.await,
+                    // A wake-up that came since the check above is kept for this.
+                    None => sleeper.notified().await,
                 }
             }
         })

@@ -1,9 +1,11 @@
 //! The one HTTP client.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -16,6 +18,9 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// Longest answer in bytes.
     pub body_bytes_max: usize,
+    /// Exchanges under way at the same time; more wait for their turn. Bounds what a process keeps open however many
+    /// sellers it serves.
+    pub exchanges_max: usize,
     /// Whether plain HTTP to this machine is allowed; anything else is always HTTPS.
     pub loopback_http: bool,
 }
@@ -59,11 +64,12 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// An HTTP client.
+/// An HTTP client. Its clones share their connections and the bound on exchanges.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: reqwest::Client,
     options: HttpOptions,
+    places: Arc<Semaphore>,
 }
 
 impl Request {
@@ -180,9 +186,12 @@ impl HttpClient {
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout)
             .redirect(reqwest::redirect::Policy::none())
+            // Four hosts share the places; what is idle beyond that is closed.
+            .pool_max_idle_per_host((options.exchanges_max / 4).max(1))
             .build()
             .map_err(|error| TransportError::NotSent(describe(&error)))?;
-        Ok(Self { client, options })
+        let places = Arc::new(Semaphore::new(options.exchanges_max.max(1)));
+        Ok(Self { client, options, places })
     }
 
     /// Sends a request, once.
@@ -216,7 +225,11 @@ impl HttpClient {
         if let Some(body) = request.body {
             builder = builder.body(body);
         }
-        let result = self.exchange(builder).await;
+        let result = {
+            // Closed by nobody: an error would let the request pass, which is as good.
+            let _place = self.places.acquire().await;
+            self.exchange(builder).await
+        };
         match &result {
             Ok(answer) => {
                 tracing::debug!(%method, %host, %path, status = answer.status, bytes = answer.body.len(), "answered");
@@ -281,6 +294,7 @@ mod tests {
             connect_timeout: second,
             timeout: second,
             body_bytes_max: 10,
+            exchanges_max: 4,
             loopback_http,
         })
         .expect("builds")

@@ -194,6 +194,8 @@ pub struct Counts {
     pub differences: u64,
     /// Audit events.
     pub audit_events: u64,
+    /// Canonical versions of orders.
+    pub order_versions: u64,
     /// Distinct payloads kept.
     pub raw_payloads: u64,
     /// What mappers have done.

@@ -272,6 +272,7 @@ fn http() -> HttpClient {
         connect_timeout: Duration::from_secs(5),
         timeout: Duration::from_secs(30),
         body_bytes_max: 16 << 20,
+        exchanges_max: 8,
         loopback_http: true,
     })
     .expect("a client")
@@ -293,7 +294,6 @@ pub(crate) fn amazon(
         application: "test".to_owned(),
         orders_api,
         buyer_data,
-        exchanges_max: 8,
     };
     let given = Arc::new(Given(scenario.clone()));
     let pauses = Arc::new(Pauses::default());

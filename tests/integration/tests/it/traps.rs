@@ -461,6 +461,7 @@ async fn trap_20_a_transaction_update_names_no_transaction_and_only_nudges() {
         connect_timeout: std::time::Duration::from_secs(5),
         timeout: std::time::Duration::from_secs(5),
         body_bytes_max: 1 << 20,
+        exchanges_max: 1,
         loopback_http: true,
     })
     .expect("a client");

@@ -54,12 +54,12 @@ struct Bucket {
 
 /// An operation with its usage plan.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
-    pub(crate) name: &'static str,
+struct Operation {
+    name: &'static str,
     method: Verb,
     /// Milliseconds for one token.
-    pub(crate) interval: i64,
-    pub(crate) burst: i64,
+    interval: i64,
+    burst: i64,
     /// As sent in `x-amzn-RateLimit-Limit`.
     limit: &'static str,
 }
@@ -78,7 +78,7 @@ const fn post(name: &'static str, interval: i64, burst: i64, limit: &'static str
     Operation { name, method: Verb::Post, interval, burst, limit }
 }
 
-pub(crate) const SEARCH_ORDERS: Operation = get("searchOrders", 178_571, 20, "0.0056");
+const SEARCH_ORDERS: Operation = get("searchOrders", 178_571, 20, "0.0056");
 const GET_ORDER: Operation = get("getOrder", 2_000, 30, "0.5");
 const GET_ORDERS_V0: Operation = get("getOrders", 59_880, 20, "0.0167");
 const GET_ORDER_ITEMS: Operation = get("getOrderItems", 2_000, 30, "0.5");
@@ -158,7 +158,11 @@ pub(crate) fn handle(world: &World, region: Region, request: &Incoming) -> Reply
     let faults = world.faults.amazon(world.clock.now());
     let reply = answer(world, region, request, (operation, id), &faults);
     world.journal.count("amazon", operation.name, reply.status());
-    world.journal.searched(operation.name, world.clock.now(), caller(world, request));
+    if operation.name == SEARCH_ORDERS.name
+        && let Some(seller) = caller(world, request)
+    {
+        world.journal.searched((seller, region.name()), world.clock.now());
+    }
     let expected = operation.name == CREATE_REPORT.name
         || faults.refuse_data_set.is_some()
         || faults.html_error > 0.0
@@ -176,6 +180,12 @@ pub(crate) fn handle(world: &World, region: Region, request: &Incoming) -> Reply
         0 => reply,
         millis => Reply::Slow { answer: Box::new(reply), millis },
     }
+}
+
+/// The region that a request's token is for; North America if it has none.
+pub(crate) fn region_of(world: &World, request: &Incoming) -> Region {
+    let token = request.header("x-amz-access-token").unwrap_or_default();
+    locked(&world.amazon).tokens.get(token).map_or(Region::Na, |token| token.region)
 }
 
 /// The seller behind a request, for the journal.

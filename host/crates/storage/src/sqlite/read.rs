@@ -422,6 +422,8 @@ impl Store for SqliteStore {
                     (SELECT count(*) FROM reconciliation WHERE code IS NOT NULL) AS differences,
                     (SELECT count(*) FROM audit_event) AS events,
                     (SELECT count(*) FROM raw_payload) AS payloads,
+                    (SELECT count(*) FROM canonical WHERE kind = 'order') AS order_versions,
+                (SELECT count(*) FROM canonical WHERE kind = 'order') AS order_versions,
                     (SELECT count(*) FROM mapper_batch) AS batches,
                     (SELECT count(*) FROM mapper_batch WHERE fault IS NOT NULL) AS faults,
                     (SELECT coalesce(sum(records), 0) FROM mapper_batch) AS records,
@@ -437,6 +439,7 @@ impl Store for SqliteStore {
             checks: count(&row, "checks")?,
             differences: count(&row, "differences")?,
             audit_events: count(&row, "events")?,
+            order_versions: count(&row, "order_versions")?,
             raw_payloads: count(&row, "payloads")?,
             mapper: MapperTotals {
                 batches: count(&row, "batches")?,

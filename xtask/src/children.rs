@@ -1,4 +1,4 @@
-//! Processes that end with the demo, and what is asked of them.
+//! Processes that end with the task that started them, and what is asked of them.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitStatus, Stdio};
@@ -8,20 +8,20 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 /// A process that is killed when this is dropped. A signal from the terminal reaches it as well as us.
-pub(super) struct Child {
+pub(crate) struct Child {
     process: Option<std::process::Child>,
 }
 
 impl Child {
     /// Starts a process.
-    pub(super) fn spawn(command: &mut Command) -> Result<Self> {
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let process = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { process: Some(process) })
     }
 
     /// Starts a process and waits for the line of JSON that says it is ready.
-    pub(super) fn with_ready_line(mut command: Command) -> Result<(Self, Value)> {
+    pub(crate) fn with_ready_line(mut command: Command) -> Result<(Self, Value)> {
         let mut child = Self::spawn(command.stdout(Stdio::piped()))?;
         let stdout =
             child.process.as_mut().and_then(|process| process.stdout.take()).context("no standard output")?;
@@ -33,7 +33,7 @@ impl Child {
     }
 
     /// Waits so long for the end.
-    pub(super) fn wait_for(&mut self, time: Duration) -> Result<Option<ExitStatus>> {
+    pub(crate) fn wait_for(&mut self, time: Duration) -> Result<Option<ExitStatus>> {
         std::thread::sleep(time);
         match &mut self.process {
             Some(process) => Ok(process.try_wait()?),
@@ -41,8 +41,22 @@ impl Child {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().map_or(0, std::process::Child::id)
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        crate::process::run(Command::new("kill").args(["-TERM", &process.id().to_string()]))?;
+        let status = process.wait()?;
+        anyhow::ensure!(status.success(), "a process ended with {status}");
+        Ok(())
+    }
+
     /// Lets it live on; says its process id.
-    pub(super) fn leave(mut self) -> u32 {
+    pub(crate) fn leave(mut self) -> u32 {
         self.process.take().map_or(0, |process| process.id())
     }
 }
@@ -57,8 +71,15 @@ impl Drop for Child {
 }
 
 /// Asks the simulator.
-pub(super) fn get(url: &str) -> Result<Value> {
+pub(crate) fn get(url: &str) -> Result<Value> {
     let text = ureq::get(url).call().and_then(|mut answer| answer.body_mut().read_to_string());
     let text = text.with_context(|| format!("cannot ask {url}"))?;
     Ok(serde_json::from_str(&text)?)
+}
+
+/// Tells the simulator.
+pub(crate) fn put(url: &str, body: &Value) -> Result<()> {
+    let request = ureq::put(url).header("content-type", "application/json");
+    request.send(body.to_string()).with_context(|| format!("cannot tell {url}"))?;
+    Ok(())
 }

@@ -10,11 +10,23 @@ use serde_json::Value;
 /// A master key for a demo that keeps nothing.
 const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
+/// How a daemon is set up.
+pub(crate) struct Setup<'a> {
+    /// The component of every seller's mapper.
+    pub(crate) mapper: &'a Path,
+    /// Nothing from before this is booked.
+    pub(crate) start_from: &'a Value,
+    /// Lines of the `[cadence]` table; none are the daemon's own cadences.
+    pub(crate) cadence: &'a str,
+    /// Regions in which each seller has authorised the application.
+    pub(crate) regions: usize,
+}
+
 /// Writes everything into a folder; says where the configuration is.
 ///
 /// # Errors
 /// A file cannot be written, or the scenario lacks something.
-pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path) -> Result<PathBuf> {
+pub(crate) fn write(scenario: &Value, urls: &Value, folder: &Path, setup: &Setup<'_>) -> Result<PathBuf> {
     let secret = |name: &str, value: &Value| -> Result<()> {
         let value = value.as_str().with_context(|| format!("the scenario has no {name}"))?;
         Ok(fs::write(folder.join(name), value)?)
@@ -22,15 +34,15 @@ pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path
     fs::write(folder.join("master.key"), MASTER_KEY)?;
     secret("amazon.secret", &scenario["application"]["client_secret"])?;
     secret("fusion.secret", &scenario["identity"]["client_secret"])?;
-    let mut text = head(scenario, urls)?;
+    let mut text = head(scenario, urls, setup.cadence)?;
     for seller in scenario["sellers"].as_array().context("the scenario has no sellers")? {
         let id = seller["id"].as_str().context("a seller has no id")?;
-        for authorization in seller["authorizations"].as_array().into_iter().flatten() {
+        for authorization in seller["authorizations"].as_array().into_iter().flatten().take(setup.regions) {
             let region = authorization["region"].as_str().unwrap_or_default();
             secret(&format!("{id}-{region}.token"), &authorization["refresh_token"])?;
         }
         fs::write(folder.join(format!("{id}.csv")), catalog(seller))?;
-        text.push_str(&seller_text(scenario, seller, id, mapper)?);
+        text.push_str(&seller_text(seller, id, setup)?);
     }
     let path = folder.join("ml-connector.toml");
     fs::write(&path, text)?;
@@ -41,13 +53,13 @@ pub(super) fn write(scenario: &Value, urls: &Value, folder: &Path, mapper: &Path
 ///
 /// # Errors
 /// The configuration cannot be read or written.
-pub(super) fn slow_down(path: &Path) -> Result<()> {
+pub(crate) fn slow_down(path: &Path) -> Result<()> {
     let text = fs::read_to_string(path)?;
     let mode = "mode = \"stepped\"\n";
     Ok(fs::write(path, text.replacen(mode, &format!("{mode}pace_ms = 1000\n"), 1))?)
 }
 
-fn head(scenario: &Value, urls: &Value) -> Result<String> {
+fn head(scenario: &Value, urls: &Value, cadence: &str) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
@@ -58,9 +70,7 @@ fn head(scenario: &Value, urls: &Value) -> Result<String> {
         "[clock]\nmode = \"stepped\"\nadvance_url = {}\n",
         with(&urls["control"], "/control/clock")
     )?;
-    // A month passes in seconds: every poll costs as much as in production, so there are fewer.
-    writeln!(text, "[cadence]\norders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720")?;
-    writeln!(text, "reconcile_minutes = 1440\n")?;
+    writeln!(text, "[cadence]\n{cadence}")?;
     writeln!(text, "[amazon]\nclient_id = {}", scenario["application"]["client_id"])?;
     writeln!(
         text,
@@ -86,15 +96,15 @@ fn with(url: &Value, path: &str) -> Value {
     Value::String(format!("{}{path}", url.as_str().unwrap_or_default()))
 }
 
-fn seller_text(scenario: &Value, seller: &Value, id: &str, mapper: &Path) -> Result<String> {
+fn seller_text(seller: &Value, id: &str, setup: &Setup<'_>) -> Result<String> {
     let mut text = String::new();
     writeln!(
         text,
         "\n[[seller]]\nid = \"{id}\"\nname = {}\nstart_from = {}",
-        seller["name"], scenario["start"]
+        seller["name"], setup.start_from
     )?;
-    writeln!(text, "catalog = \"{id}.csv\"\nmapper = {:?}", mapper.display().to_string())?;
-    for authorization in seller["authorizations"].as_array().into_iter().flatten() {
+    writeln!(text, "catalog = \"{id}.csv\"\nmapper = {:?}", setup.mapper.display().to_string())?;
+    for authorization in seller["authorizations"].as_array().into_iter().flatten().take(setup.regions) {
         let region = authorization["region"].as_str().unwrap_or_default();
         writeln!(text, "\n[[seller.authorization]]\nregion = \"{region}\"")?;
         writeln!(text, "refresh_token_file = \"{id}-{region}.token\"")?;

@@ -1,0 +1,163 @@
+//! Many sellers in one process. Work takes no simulated time, so beside the cadences it matters how much of the
+//! machine's time a simulated day takes, and what the process holds meanwhile.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::children::{Child, get};
+use crate::config::{self, Setup};
+use crate::daemon::{Daemon, World, fresh_folder, simulator};
+use crate::{plugins, process, test};
+
+/// The daemon's own cadence of orders, in seconds.
+const CADENCE: i64 = 15 * 60;
+
+/// How many, and how busy.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Sellers, each in one region
+    #[arg(long, default_value_t = 1_000)]
+    sellers: u32,
+    /// Orders a day and seller
+    #[arg(long, default_value_t = 4)]
+    orders_per_day: u32,
+    /// Everything follows from it
+    #[arg(long, default_value_t = 5)]
+    seed: u64,
+    /// Print one JSON object as the last line
+    #[arg(long)]
+    json: bool,
+}
+
+/// The most that a process held.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    memory_kib: u64,
+    sockets: usize,
+    files: usize,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Something does not start, a seller is not polled, or a cadence is off by more than a tenth.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    eprintln!("building (the first time takes minutes)");
+    plugins::build(&["standard".to_owned()])?;
+    let binaries = test::binaries()?;
+    let mapper = plugins::components_dir(&process::folders()?).join("standard.component.wasm");
+    let folder = fresh_folder("bench-sellers")?;
+    let Options { sellers, orders_per_day, seed, .. } = *options;
+    let (_simulator, urls) = simulator(&binaries, World { seed, sellers, days: 1, orders_per_day }, &folder)?;
+    let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
+    let scenario = get(&format!("{control}/control/scenario"))?;
+    let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: "", regions: 1 };
+    let config = config::write(&scenario, &urls, &folder, &setup)?;
+    let daemon = Daemon { binary: binaries.join("ml-connector"), config };
+    daemon.answer(&["credentials", "import"])?;
+    let started = Instant::now();
+    let held = day(&daemon, &control, scenario["start"].as_str().context("no start")?, &folder)?;
+    let took = started.elapsed();
+    let searches = get(&format!("{control}/control/searches"))?;
+    let requests = get(&format!("{control}/control/requests"))?;
+    let figures = figures(options, &searches, &requests, held, took);
+    println!(
+        "{} sellers for a simulated day in {:.0} s: {} MiB at the most, {} sockets, {} open files",
+        figures["sellers"],
+        took.as_secs_f64(),
+        held.memory_kib / 1_024,
+        held.sockets,
+        held.files
+    );
+    println!(
+        "orders were searched every {} to {} s, meant are {CADENCE}; {} calls, {} refused with 429",
+        figures["shortest_s"], figures["longest_s"], figures["calls"], figures["throttled"]
+    );
+    if options.json {
+        println!("{figures}");
+    }
+    std::fs::remove_dir_all(&folder)?;
+    verdict(options, &figures)
+}
+
+/// Lets a day pass and watches what the daemon holds.
+fn day(daemon: &Daemon, control: &str, start: &str, folder: &Path) -> Result<Held> {
+    let begins: jiff::Timestamp = start.parse()?;
+    let end = begins.checked_add(jiff::SignedDuration::from_hours(24))?;
+    let log = std::fs::File::create(folder.join("daemon.log"))?;
+    let mut child = Child::spawn(daemon.command(&["serve", "--until", &end.to_string()]).stderr(log))?;
+    let bar = ProgressBar::new(24 * 60);
+    bar.set_style(ProgressStyle::with_template("{bar:40} minute {pos} of {len}  {elapsed}")?);
+    let mut held = Held::default();
+    loop {
+        let now: jiff::Timestamp =
+            get(&format!("{control}/control/clock"))?["now"].as_str().context("no time")?.parse()?;
+        bar.set_position(u64::try_from(now.duration_since(begins).as_mins()).unwrap_or(0));
+        let sample = sample(child.id());
+        held.memory_kib = held.memory_kib.max(sample.memory_kib);
+        held.sockets = held.sockets.max(sample.sockets);
+        held.files = held.files.max(sample.files);
+        if let Some(status) = child.wait_for(Duration::from_millis(250))? {
+            bar.finish_and_clear();
+            if status.success() {
+                return Ok(held);
+            }
+            bail!("the daemon ended with {status}: see {}", folder.join("daemon.log").display());
+        }
+    }
+}
+
+/// What Linux says of a process; nothing on other systems.
+fn sample(process: u32) -> Held {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let memory = peak.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse().ok());
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let targets: Vec<_> = files.map(|file| std::fs::read_link(file.path()).unwrap_or_default()).collect();
+    let sockets = targets.iter().filter(|target| target.to_string_lossy().starts_with("socket:")).count();
+    Held { memory_kib: memory.unwrap_or(0), sockets, files: targets.len() }
+}
+
+fn figures(options: &Options, searches: &Value, requests: &Value, held: Held, took: Duration) -> Value {
+    let rows: Vec<Vec<i64>> = searches
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| row["times"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect())
+        .collect();
+    let gaps = || rows.iter().flat_map(|times| times.windows(2)).map(|pair| (pair[1] - pair[0]) / 1_000);
+    let sum = |status: Option<&str>| -> u64 {
+        let operations = requests["amazon"].as_object().into_iter().flatten();
+        let counts = operations.flat_map(|(_, by_status)| by_status.as_object().into_iter().flatten());
+        counts
+            .filter(|(own, _)| status.is_none_or(|wanted| wanted == *own))
+            .filter_map(|(_, n)| n.as_u64())
+            .sum()
+    };
+    json!({
+        "sellers": rows.len(), "asked_for": options.sellers,
+        "shortest_s": gaps().min(), "longest_s": gaps().max(), "cadence_s": CADENCE,
+        "fewest_polls": rows.iter().map(Vec::len).min(),
+        "memory_mib": held.memory_kib / 1_024, "sockets": held.sockets, "files": held.files,
+        "calls": sum(None), "throttled": sum(Some("429")),
+        "seconds": (took.as_secs_f64() * 10.0).round() / 10.0,
+    })
+}
+
+fn verdict(options: &Options, figures: &Value) -> Result<()> {
+    let within = |name: &str| {
+        figures[name].as_i64().is_some_and(|seconds| (10 * (seconds - CADENCE)).abs() <= CADENCE)
+    };
+    if figures["sellers"].as_u64() != Some(u64::from(options.sellers)) {
+        bail!("{} of {} sellers were polled", figures["sellers"], options.sellers);
+    }
+    if !within("shortest_s") || !within("longest_s") || figures["fewest_polls"].as_u64() < Some(96) {
+        bail!("a cadence is off: {figures}");
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The daemon and the simulator, built and started.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::children::Child;
+use crate::process;
+
+/// The daemon's binary with a configuration.
+pub(crate) struct Daemon {
+    pub(crate) binary: PathBuf,
+    pub(crate) config: PathBuf,
+}
+
+impl Daemon {
+    /// A command of it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--config").arg(&self.config).args(arguments);
+        command
+    }
+
+    /// Runs a command and takes what it says.
+    pub(crate) fn answer(&self, arguments: &[&str]) -> Result<String> {
+        Ok(process::stdout(&mut self.command(arguments))?.trim_end().to_owned())
+    }
+
+    /// Runs a command and reads what it says as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
+        Ok(serde_json::from_str(&self.answer(arguments)?)?)
+    }
+}
+
+/// What the simulator is asked to make up.
+#[derive(Clone, Copy)]
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) sellers: u32,
+    pub(crate) days: u32,
+    pub(crate) orders_per_day: u32,
+}
+
+/// Starts the simulator; says where it listens.
+///
+/// # Errors
+/// It does not start.
+pub(crate) fn simulator(binaries: &Path, world: World, folder: &Path) -> Result<(Child, Value)> {
+    let log = std::fs::File::create(folder.join("simulator.log"))?;
+    let mut command = Command::new(binaries.join("ml-connector-simulator"));
+    let figures = [
+        ("--seed", world.seed.to_string()),
+        ("--sellers", world.sellers.to_string()),
+        ("--days", world.days.to_string()),
+        ("--orders-per-day", world.orders_per_day.to_string()),
+    ];
+    command.arg("serve");
+    for (name, figure) in figures {
+        command.args([name, &figure]);
+    }
+    command.stderr(log);
+    Child::with_ready_line(command)
+}
+
+/// A folder for one run, below the machine's folder for temporary files.
+///
+/// # Errors
+/// It cannot be made.
+pub(crate) fn fresh_folder(name: &str) -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("ml-connector-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
