@@ -68,7 +68,7 @@ pub(crate) struct Config {
     pub(crate) amazon: AmazonConfig,
     /// Fusion.
     pub(crate) fusion: FusionConfig,
-    /// How often what is done.
+    /// How often what is done, for sellers that have no cadence of their own.
     #[serde(default)]
     pub(crate) cadence: CadenceConfig,
     /// Sellers.
@@ -198,6 +198,39 @@ impl Default for CadenceConfig {
     }
 }
 
+impl CadenceConfig {
+    fn cadence(&self) -> Cadence {
+        let minutes = |minutes: u32| SignedDuration::from_mins(i64::from(minutes));
+        Cadence {
+            orders: minutes(self.orders_minutes),
+            transactions: minutes(self.transactions_minutes),
+            groups: minutes(self.groups_minutes),
+            payouts: minutes(self.payouts_minutes),
+            reports: minutes(self.reports_minutes),
+            reconcile: minutes(self.reconcile_minutes),
+        }
+    }
+
+    /// What the limits allow: searchOrders one call in three minutes, getReports one in 45 seconds; a burst of calls
+    /// does not last. The others allow a call every other second, and a poll takes several.
+    fn check(&self, place: &str) -> Result<(), ConfigError> {
+        for (name, minutes, least) in [
+            ("orders_minutes", self.orders_minutes, 3),
+            ("transactions_minutes", self.transactions_minutes, 1),
+            ("groups_minutes", self.groups_minutes, 1),
+            ("payouts_minutes", self.payouts_minutes, 1),
+            ("reports_minutes", self.reports_minutes, 2),
+            ("reconcile_minutes", self.reconcile_minutes, 1),
+        ] {
+            if minutes < least {
+                let message = format!("Amazon's limits do not allow it: write {least} or more");
+                return Err(value(format!("{place}.{name}"), message));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A seller.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +248,9 @@ pub(crate) struct SellerConfig {
     /// Where the seller has authorised us.
     #[serde(rename = "authorization")]
     pub(crate) authorizations: Vec<AuthorizationConfig>,
+    /// How often what is done for this seller, by how it ships and settles.
+    #[serde(default)]
+    pub(crate) cadence: Option<CadenceConfig>,
     /// The mapper's settings.
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, String>,
@@ -256,17 +292,9 @@ impl Config {
         self.folder.join(path)
     }
 
-    /// The cadences, which the limits must allow.
-    pub(crate) fn cadence(&self) -> Cadence {
-        let minutes = |minutes: u32| SignedDuration::from_mins(i64::from(minutes));
-        Cadence {
-            orders: minutes(self.cadence.orders_minutes),
-            transactions: minutes(self.cadence.transactions_minutes),
-            groups: minutes(self.cadence.groups_minutes),
-            payouts: minutes(self.cadence.payouts_minutes),
-            reports: minutes(self.cadence.reports_minutes),
-            reconcile: minutes(self.cadence.reconcile_minutes),
-        }
+    /// A seller's cadences.
+    pub(crate) fn cadence(&self, seller: &SellerConfig) -> Cadence {
+        seller.cadence.as_ref().unwrap_or(&self.cadence).cadence()
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -276,24 +304,7 @@ impl Config {
                 "a stepped clock is for development: write development = true, or remove it",
             ));
         }
-        // searchOrders takes one call in three minutes; a burst of 20 does not last.
-        if self.cadence.orders_minutes < 3 {
-            return Err(value(
-                "cadence.orders_minutes",
-                "Amazon allows one search in 3 minutes: write 3 or more",
-            ));
-        }
-        for (key, minutes) in [
-            ("transactions_minutes", self.cadence.transactions_minutes),
-            ("groups_minutes", self.cadence.groups_minutes),
-            ("payouts_minutes", self.cadence.payouts_minutes),
-            ("reports_minutes", self.cadence.reports_minutes),
-            ("reconcile_minutes", self.cadence.reconcile_minutes),
-        ] {
-            if minutes == 0 {
-                return Err(value(format!("cadence.{key}"), "write 1 or more"));
-            }
-        }
+        self.cadence.check("cadence")?;
         let keys = [
             self.master_key_file.is_some(),
             self.master_key_variable.is_some(),
@@ -319,6 +330,9 @@ impl SellerConfig {
         if self.authorizations.is_empty() {
             return Err(value(key("authorization"), "a seller needs at least one [[seller.authorization]]"));
         }
+        if let Some(cadence) = &self.cadence {
+            cadence.check(&key("cadence"))?;
+        }
         self.ledger.zone().map_err(|error| value(key("ledger.time_zone"), error.to_string()))?;
         for purpose in ["receivable", "settlement"] {
             if !self.ledger.accounts.contains_key(purpose) {
@@ -337,6 +351,17 @@ impl SellerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cadence_that_the_limits_do_not_allow_is_named() {
+        let of = |text: &str| toml::from_str::<CadenceConfig>(text).expect("a cadence").check("cadence");
+        assert!(of("").is_ok() && of("orders_minutes = 3\nreports_minutes = 2").is_ok());
+        for text in ["orders_minutes = 2", "reports_minutes = 1", "groups_minutes = 0"] {
+            let refused = of(text).expect_err(text).to_string();
+            let name = text.split(' ').next().expect("a name");
+            assert!(refused.starts_with(&format!("CFG-VALUE: cadence.{name}")), "{refused}");
+        }
+    }
 
     #[test]
     fn a_mistake_is_named_with_its_place() {

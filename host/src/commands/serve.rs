@@ -30,13 +30,13 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.
     let mut guards = Vec::new();
-    for (seller, parts) in sellers {
+    for ((seller, parts), of) in sellers.into_iter().zip(&app.config.sellers) {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
         let guard = match &app.clock {
             AppClock::Stepped(clock) => Some(clock.worker()),
             AppClock::System(_) => None,
         };
-        guards.push((guard, Worker::new(parts, seller, app.config.cadence())));
+        guards.push((guard, Worker::new(parts, seller, app.config.cadence(of))));
     }
     for (guard, worker) in guards {
         let (shutdown, until) = (shutdown.clone(), until.map_or(Until::Stopped, Until::Time));

@@ -86,7 +86,7 @@ fn until_done(daemon: &Daemon, child: &mut Child, seller: &str, placed: u64) -> 
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos} of {len} orders  {elapsed}")?);
     let mut last = (0, Instant::now());
     loop {
-        if let Some(status) = child.wait_for(Duration::from_secs(2))? {
+        if let Some(status) = child.wait_for(Duration::from_secs(5))? {
             bail!("the daemon ended with {status}");
         }
         let status = daemon.json(&["backfill", "--seller", seller, "--status"])?;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::{TestFolder, binary};
 
-struct Simulator(Child);
+/// A simulator's process, ended with this.
+pub(crate) struct Simulator(pub(crate) Child);
 
 impl Drop for Simulator {
     fn drop(&mut self) {

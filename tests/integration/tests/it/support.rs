@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 /// The folder of built artefacts that an environment variable or the place of this test binary names.
-fn artefacts(variable: &str, below_target: &str) -> PathBuf {
+pub(crate) fn artefacts(variable: &str, below_target: &str) -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "tests are told where artefacts are by cargo xtask test")]
     let named = std::env::var(variable).ok().map(PathBuf::from);
     named.unwrap_or_else(|| {
@@ -104,6 +104,18 @@ impl CredentialSource for Given {
 /// Pauses that are kept as long as a test.
 #[derive(Default)]
 pub(crate) struct Pauses(std::sync::Mutex<HashMap<String, Pause>>);
+
+impl Pauses {
+    /// One of them.
+    pub(crate) fn first(&self) -> Option<Pause> {
+        self.0.lock().expect("no panic").values().next().copied()
+    }
+
+    /// Changes them all.
+    pub(crate) fn set_all(&self, to: Pause) {
+        self.0.lock().expect("no panic").values_mut().for_each(|pause| *pause = to);
+    }
+}
 
 #[async_trait]
 impl PauseMemory for Pauses {
@@ -285,6 +297,17 @@ pub(crate) fn amazon(
     clock: &SteppedClock,
     (orders_api, buyer_data): (OrdersApi, bool),
 ) -> SpApiClient {
+    amazon_after(simulator, scenario, clock, (orders_api, buyer_data), Arc::new(Pauses::default()))
+}
+
+/// As [`amazon`], in a process that takes over the pauses of one before it.
+pub(crate) fn amazon_after(
+    simulator: &Running,
+    scenario: &Value,
+    clock: &SteppedClock,
+    (orders_api, buyer_data): (OrdersApi, bool),
+    pauses: Arc<Pauses>,
+) -> SpApiClient {
     let urls = &simulator.urls;
     let endpoints =
         [(Region::Na, &urls.amazon.na), (Region::Eu, &urls.amazon.eu), (Region::Fe, &urls.amazon.fe)];
@@ -296,7 +319,6 @@ pub(crate) fn amazon(
         buyer_data,
     };
     let given = Arc::new(Given(scenario.clone()));
-    let pauses = Arc::new(Pauses::default());
     SpApiClient::new(options, http(), given, Arc::new(clock.clone()), pauses, ChaCha8Rng::seed_from_u64(1))
 }
 

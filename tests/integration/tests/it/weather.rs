@@ -7,12 +7,12 @@ use ml_connector_amazon::OrdersApi;
 use ml_connector_domain::{Clock as _, Region};
 use ml_connector_pipeline::backfill;
 use ml_connector_pipeline::report::report;
-use ml_connector_ports::{AmazonSource as _, Ask, Stream, Urgency, Window};
+use ml_connector_ports::{AmazonSource as _, Ask, Pause, Stream, Urgency, Window};
 use ml_connector_simulator::control::{AmazonFaults, FaultRates};
 use ml_connector_simulator::scenario::ScenarioOptions;
 use ml_connector_storage::{Backfill, Store as _, Upkeep as _};
 
-use crate::support::{Connected, small};
+use crate::support::{Connected, Pauses, amazon_after, small};
 
 fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).expect("in range")
@@ -120,6 +120,51 @@ async fn a_back_fill_keeps_history_and_books_none_of_it() {
     assert_eq!((figures.orders.read, figures.documents.invoices, figures.orders.review), (0, 0, 0));
     let unexpected = world.journal.all_unexpected();
     assert!(unexpected.is_empty(), "{unexpected:?}");
+}
+
+/// What an earlier process was told to wait for, the next one waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_goes_on_waiting() {
+    let connected = Connected::start("restart", small(56)).await;
+    connected.set_clock(connected.simulator.world.scenario.end).await;
+    let scenario = connected.simulator.world.scenario.for_the_operator();
+    let pauses = Arc::new(Pauses::default());
+    let process = || {
+        let how = (OrdersApi::Current, false);
+        amazon_after(&connected.simulator, &scenario, &connected.clock, how, Arc::clone(&pauses))
+    };
+    let span = (
+        connected.simulator.world.scenario.start,
+        later(connected.clock.now(), -SignedDuration::from_hours(1)),
+    );
+    let window = Window { from: span.0, to: span.1 };
+    let ask = Ask { stream: Stream::Transactions, window, token: None, urgency: Urgency::Live };
+    let account = connected.account(Region::Na);
+    let guard = connected.clock.worker();
+    set(&connected, AmazonFaults { throttle: 1.0, ..AmazonFaults::default() });
+    let first = process();
+    // A second worker is awake, so that the clock stands still: the first process ends in the middle of its wait.
+    let awake = connected.clock.worker();
+    let waiting = async {
+        while pauses.first().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = first.page(&account, ask) => panic!("not throttled: {answer:?}"),
+        () = waiting => {}
+    }
+    drop((first, awake));
+    let pause = pauses.first().expect("it was kept");
+    assert!(pause.attempt == 1 && pause.until >= connected.clock.now(), "{pause:?}");
+    // However long it was told to wait.
+    let until = later(connected.clock.now(), SignedDuration::from_mins(7));
+    pauses.set_all(Pause { attempt: 1, until });
+    set(&connected, AmazonFaults::default());
+    process().page(&account, ask).await.expect("a page");
+    assert!(connected.clock.now() >= until, "the next process did not wait");
+    assert!(pauses.first().is_none(), "forgotten after the first success");
+    drop(guard);
 }
 
 /// Asked for with the orders, and taken out in time: from the file, and from what SQLite leaves behind.

@@ -423,7 +423,6 @@ impl Store for SqliteStore {
                     (SELECT count(*) FROM audit_event) AS events,
                     (SELECT count(*) FROM raw_payload) AS payloads,
                     (SELECT count(*) FROM canonical WHERE kind = 'order') AS order_versions,
-                (SELECT count(*) FROM canonical WHERE kind = 'order') AS order_versions,
                     (SELECT count(*) FROM mapper_batch) AS batches,
                     (SELECT count(*) FROM mapper_batch WHERE fault IS NOT NULL) AS faults,
                     (SELECT coalesce(sum(records), 0) FROM mapper_batch) AS records,

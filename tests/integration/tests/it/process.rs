@@ -1,0 +1,154 @@
+//! The daemon as a process against a simulator in this one, with a configuration as an operator would write it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use ml_connector_simulator::Running;
+use ml_connector_simulator::scenario::ScenarioOptions;
+use serde_json::{Value, json};
+
+use crate::support::{TestFolder, artefacts, binary};
+
+/// The master key of a test.
+pub(crate) const MASTER_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/// Where the application is registered to send sellers back to.
+pub(crate) const REDIRECT: &str = "https://books.example/amazon";
+
+/// A simulator with a daemon's folder.
+pub(crate) struct Installed {
+    pub(crate) simulator: Running,
+    pub(crate) scenario: Value,
+    pub(crate) folder: TestFolder,
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+impl Installed {
+    /// Starts a simulator, writes the configuration and seals the credentials.
+    pub(crate) async fn start(name: &str, options: ScenarioOptions) -> Self {
+        let simulator = ml_connector_simulator::start(options).await.expect("ports are free");
+        let scenario = simulator.world.scenario.for_the_operator();
+        let installed = Self { simulator, scenario, folder: TestFolder::new(name) };
+        installed.write();
+        let imported = installed.run(&["credentials", "import"]).await;
+        assert!(imported.status.success(), "{}", words(&imported));
+        installed
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.0.join(name)
+    }
+
+    pub(crate) fn seller(&self) -> &str {
+        text(&self.scenario["sellers"][0]["id"])
+    }
+
+    fn write(&self) {
+        let write = |name: &str, text: &str| std::fs::write(self.path(name), text).expect("a file");
+        write("master.key", MASTER_KEY);
+        write("amazon.secret", text(&self.scenario["application"]["client_secret"]));
+        write("fusion.secret", text(&self.scenario["identity"]["client_secret"]));
+        let seller = &self.scenario["sellers"][0];
+        let mut authorizations = Vec::new();
+        for own in seller["authorizations"].as_array().expect("authorisations") {
+            let file = format!("{}.token", text(&own["region"]));
+            write(&file, text(&own["refresh_token"]));
+            authorizations.push(json!({ "region": own["region"], "refresh_token_file": file }));
+        }
+        let mut catalog =
+            "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
+        let products = seller["products"].as_array().expect("products").iter();
+        for product in products.filter(|product| product["mapped"] == true) {
+            let [sku, account, center] =
+                ["sku", "revenue_account", "cost_center"].map(|name| text(&product[name]));
+            catalog.push_str(&format!("{sku},,,{account},,{center}\n"));
+        }
+        write("catalog.csv", &catalog);
+        let settings: serde_json::Map<String, Value> = seller["tax"]
+            .as_object()
+            .expect("tax regimes")
+            .iter()
+            .map(|(place, regime)| (format!("tax.{place}"), regime.clone()))
+            .collect();
+        let urls = &self.simulator.urls;
+        let mapper = artefacts("ML_CONNECTOR_PLUGINS", "plugins/components").join("standard.component.wasm");
+        let config = json!({
+            "database": "connector.sqlite", "master_key_file": "master.key", "development": true,
+            "clock": { "mode": "stepped", "advance_url": format!("{}/control/clock", urls.control) },
+            "cadence": { "orders_minutes": 240, "transactions_minutes": 720, "groups_minutes": 1440,
+                "payouts_minutes": 1440, "reports_minutes": 1440, "reconcile_minutes": 1440 },
+            "amazon": {
+                "client_id": self.scenario["application"]["client_id"], "client_secret_file": "amazon.secret",
+                "lwa_url": format!("{}/auth/o2/token", urls.lwa), "buyer_data": true,
+                "endpoints": { "na": urls.amazon.na, "eu": urls.amazon.eu, "fe": urls.amazon.fe },
+                "consent": { "application_id": "amzn1.sellerapps.app.simulated", "redirect_uri": REDIRECT },
+            },
+            "fusion": {
+                "base_url": urls.fusion, "identity_url": urls.identity, "scope": self.scenario["identity"]["scope"],
+                "client_id": self.scenario["identity"]["client_id"], "client_secret_file": "fusion.secret",
+            },
+            "seller": [{
+                "id": seller["id"], "name": seller["name"], "start_from": self.scenario["start"],
+                "catalog": "catalog.csv", "mapper": mapper, "authorization": authorizations,
+                "settings": settings, "ledger": seller["fusion"],
+            }],
+        });
+        write("ml-connector.toml", &toml::to_string(&toml_of(&config)).expect("TOML"));
+    }
+
+    /// A command of the daemon.
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(binary("ml-connector"));
+        command.arg("--config").arg(self.path("ml-connector.toml")).args(arguments).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().await.expect("the daemon starts")
+    }
+
+    /// Runs a command that has to succeed; what it said.
+    pub(crate) async fn said(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", words(&output));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// Runs a command that has to fail; what it complained of.
+    pub(crate) async fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(!output.status.success(), "{arguments:?} succeeded: {}", words(&output));
+        words(&output)
+    }
+
+    /// All files of the folder, with their bytes.
+    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let all = std::fs::read_dir(&self.folder.0).expect("a folder").flatten();
+        let name =
+            |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        all.map(|file| (name(&file.path()), std::fs::read(file.path()).expect("reads"))).collect()
+    }
+}
+
+/// JSON as TOML: numbers are whole here, and nothing is null.
+fn toml_of(json: &Value) -> toml::Value {
+    match json {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), toml_of(member)))
+            .collect::<toml::Table>()
+            .into(),
+        Value::Array(list) => list.iter().map(toml_of).collect::<Vec<_>>().into(),
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => number.as_i64().expect("a whole number").into(),
+        other => text(other).into(),
+    }
+}
+
+/// All that a process said.
+pub(crate) fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
