@@ -1,6 +1,6 @@
 //! `serve`: one worker for each seller, until stopped.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_connector_pipeline::worker::{Until, Worker};
 use ml_connector_storage::{Change, Store as _};
 use tokio::task::JoinSet;
@@ -30,13 +30,18 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.
     let mut guards = Vec::new();
-    for ((seller, parts), of) in sellers.into_iter().zip(&app.config.sellers) {
+    let count = sellers.len().max(1);
+    for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
         let guard = match &app.clock {
             AppClock::Stepped(clock) => Some(clock.worker()),
             AppClock::System(_) => None,
         };
-        guards.push((guard, Worker::new(parts, seller, app.config.cadence(of))));
+        let cadence = app.config.cadence(of);
+        // Spread over one round of polls, by whole minutes: no burst of all sellers at once, and each keeps its cadence.
+        let minutes = usize::try_from(cadence.orders.as_mins()).unwrap_or(0);
+        let delay = SignedDuration::from_mins(i64::try_from(n * minutes / count).unwrap_or(0));
+        guards.push((guard, Worker::new(parts, seller, cadence).starting_after(delay)));
     }
     for (guard, worker) in guards {
         let (shutdown, until) = (shutdown.clone(), until.map_or(Until::Stopped, Until::Time));

@@ -17,6 +17,9 @@ use crate::{plugins, process, test};
 /// The daemon's own cadence of orders, in seconds.
 const CADENCE: i64 = 15 * 60;
 
+/// Polls of a seller in a day, less one for those whose first comes late in the first round.
+const POLLS: u64 = 24 * 4 - 1;
+
 /// How many, and how busy.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -156,7 +159,7 @@ fn verdict(options: &Options, figures: &Value) -> Result<()> {
     if figures["sellers"].as_u64() != Some(u64::from(options.sellers)) {
         bail!("{} of {} sellers were polled", figures["sellers"], options.sellers);
     }
-    if !within("shortest_s") || !within("longest_s") || figures["fewest_polls"].as_u64() < Some(96) {
+    if !within("shortest_s") || !within("longest_s") || figures["fewest_polls"].as_u64() < Some(POLLS) {
         bail!("a cadence is off: {figures}");
     }
     Ok(())

@@ -69,6 +69,7 @@ pub struct Worker {
     cadence: Cadence,
     next_poll: HashMap<(Region, Stream), Timestamp>,
     next_reconcile: Timestamp,
+    starts_at: Timestamp,
     /// Back-fills under way, at most one for each region. They end with the worker.
     backfills: JoinSet<Region>,
     backfilling: HashSet<Region>,
@@ -94,13 +95,25 @@ impl Worker {
             cadence,
             next_poll: HashMap::new(),
             next_reconcile,
+            starts_at: now,
             backfills: JoinSet::new(),
             backfilling: HashSet::new(),
         }
     }
 
+    /// Lets it begin so much later, so that many sellers' polls do not all come at once.
+    #[must_use]
+    pub fn starting_after(mut self, delay: SignedDuration) -> Self {
+        self.starts_at = later(self.parts.clock.now(), delay);
+        self
+    }
+
     /// Runs until it is stopped or its time has come.
     pub async fn run(mut self, until: Until, shutdown: CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = self.parts.clock.sleep_until(self.starts_at) => {}
+        }
         while !shutdown.is_cancelled() {
             let failed = self.cycle().await;
             let now = self.parts.clock.now();
