@@ -72,6 +72,8 @@ enum Command {
     },
     /// Say what Amazon can still serve of what is stored, and flag what lies outside
     Retention {
+        /// An order id, transaction id or settlement id; without one, all by month
+        id: Option<String>,
         /// One JSON object
         #[arg(long)]
         json: bool,
@@ -216,7 +218,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        Command::Retention { json } => commands::retention(config, json).await,
+        Command::Retention { id, json } => commands::retention(config, id.as_deref(), json).await,
         Command::Participations { seller, region } => {
             commands::participations(config, seller.as_str().into(), region).await
         }

@@ -5,6 +5,7 @@ mod children;
 mod config;
 mod daemon;
 mod demo;
+mod models;
 mod plugins;
 mod process;
 mod test;
@@ -34,6 +35,11 @@ enum Task {
         #[command(subcommand)]
         what: bench::Bench,
     },
+    /// Check the simulator's answers against Amazon's API models
+    Models {
+        /// The folder that holds the models
+        folder: std::path::PathBuf,
+    },
     /// What CI runs: formatting, clippy with warnings denied, every test
     Ci,
     /// Build plugins to components (all, or the named ones)
@@ -50,6 +56,7 @@ fn main() -> Result<()> {
         Task::Demo(options) => demo::run(&options),
         Task::Test { arguments } => test::test(&arguments),
         Task::Bench { what } => bench::run(&what),
+        Task::Models { folder } => models::run(&folder),
         Task::Ci => test::ci(),
         Task::Plugins { names } => plugins::command(&names),
         Task::Toolchain => {

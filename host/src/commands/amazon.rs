@@ -123,10 +123,37 @@ async fn watch(app: &App, seller: &SellerId) -> Outcome {
     }
 }
 
+/// Says whether Amazon can still serve the records of an id.
+async fn retention_of(app: &App, id: &str, today: Date) -> Outcome {
+    let found = app.store.sources_about(id).await?;
+    if found.is_empty() {
+        return Err(format!("RET-UNKNOWN: nothing is known of `{id}`").into());
+    }
+    for (kind, _, record) in found {
+        let record: serde_json::Value = serde_json::from_str(&record)?;
+        let text = |names: &[&str]| names.iter().find_map(|name| record[*name].as_str());
+        let day = text(&["created", "posted", "end", "start"]).and_then(|at| at.get(..10));
+        let day: Date = day.ok_or_else(|| format!("RET-UNKNOWN: the {kind} {id} has no date"))?.parse()?;
+        say(&match served(&kind, text(&["marketplace"]), day, today) {
+            Served::Until(end) => format!("{kind} {id} of {day}: Amazon serves it until {end}"),
+            Served::Always => format!("{kind} {id} of {day}: Amazon serves it, no end is known"),
+            Served::Outside(end) => format!(
+                "{kind} {id} of {day}: outside since {end}: Amazon answers with nothing; what is stored here is all there is"
+            ),
+        });
+    }
+    Ok(())
+}
+
 /// Says what Amazon can still serve of what is stored here, and flags what lies outside of its time.
-pub(crate) async fn retention(config: Config, as_json: bool) -> Outcome {
+pub(crate) async fn retention(config: Config, id: Option<&str>, as_json: bool) -> Outcome {
     let app = App::open(config).await?;
     let today = day_in(app.clock.shared().now(), &TimeZone::UTC);
+    if let Some(id) = id {
+        retention_of(&app, id, today).await?;
+        app.store.close().await;
+        return Ok(());
+    }
     let mut rows: Vec<(String, String, String, &'static str, String, u64)> = Vec::new();
     for age in app.store.record_ages().await? {
         let day: Date = age.day.parse()?;

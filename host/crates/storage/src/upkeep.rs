@@ -135,9 +135,6 @@ pub trait Upkeep: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Backfill>>;
 
-    /// When the next back-fill of a seller is due.
-    async fn next_backfill_due(&self, seller: &SellerId) -> Result<Option<Timestamp>>;
-
     /// All back-fills with a reason, oldest first.
     async fn backfills(&self, reason: &str) -> Result<Vec<Backfill>>;
 

@@ -172,7 +172,8 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
         "orderId": order.id,
         "createdTime": text(order.timeline.first().map_or(0, |(at, _)| *at)),
         "lastUpdatedTime": text(updated),
-        "programs": [],
+        // The set is open: some programmes are in no documentation yet.
+        "programs": if order.by_merchant() { json!(["AMAZON_TOMORROW"]) } else { json!([]) },
         "salesChannel": {
             "channelName": channel, "marketplaceId": order.marketplace.id, "marketplaceName": place,
         },

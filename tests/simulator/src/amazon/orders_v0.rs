@@ -87,7 +87,7 @@ fn order(order: &Order, now: i64) -> Value {
         "FulfillmentChannel": if order.by_merchant() { "MFN" } else { "AFN" },
         "SalesChannel": if order.elsewhere { "Non-Amazon" } else { order.marketplace.name },
         "MarketplaceId": order.marketplace.id,
-        "IsReplacementOrder": if order.replaces.is_some() { "true" } else { "false" },
+        "IsReplacementOrder": order.replaces.is_some(),
     });
     if let Some(original) = &order.replaces {
         body["ReplacedOrderId"] = json!(original);

@@ -84,15 +84,6 @@ impl Upkeep for SqliteStore {
         row.as_ref().map(backfill_row).transpose()
     }
 
-    async fn next_backfill_due(&self, seller: &SellerId) -> Result<Option<Timestamp>> {
-        let row = query("SELECT min(due_at) AS due FROM backfill WHERE seller = ? AND done_at IS NULL")
-            .bind(seller.as_str())
-            .fetch_one(&self.pool)
-            .await
-            .map_err(failed("reading when a back-fill is due"))?;
-        optional_time(&row, "due")
-    }
-
     async fn backfills(&self, reason: &str) -> Result<Vec<Backfill>> {
         let rows = query("SELECT * FROM backfill WHERE reason = ? ORDER BY id").bind(reason);
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("reading back-fills"))?;
