@@ -97,18 +97,36 @@ fn toolchain_in(folder: &Path, version: &str, sysroot: &Path) -> Toolchain {
     }
 }
 
-/// The version of rustc-web that apt would install; refreshes apt's lists where they are empty.
+/// The oldest compiler that the workspace compiles with.
+const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// The version of rustc-web that apt would install; refreshes apt's lists where they are empty, or so old that the
+/// compiler they name cannot compile this workspace.
 fn candidate() -> Result<String> {
     let policy = || process::stdout(Command::new("apt-cache").args(["policy", "rustc-web"]));
-    if let Some(version) = parse_candidate(&policy()?) {
+    let usable = |policy: &str| parse_candidate(policy).filter(|version| at_least(version, RUST_VERSION));
+    if let Some(version) = usable(&policy()?) {
         return Ok(version);
     }
     let refreshed = Command::new("apt-get").args(["-qq", "update"]).status()?;
-    match parse_candidate(&policy()?) {
-        Some(version) => Ok(version),
-        None if !refreshed.success() => bail!("apt's lists are empty: run `apt-get update` as root"),
-        None => bail!("Debian has no package rustc-web here"),
+    let policy = policy()?;
+    match (usable(&policy), parse_candidate(&policy)) {
+        (Some(version), _) => Ok(version),
+        (None, _) if !refreshed.success() => {
+            bail!("apt's lists are missing or too old: run `apt-get update` as root")
+        }
+        (None, Some(version)) => bail!("Debian's rustc-web {version} is older than Rust {RUST_VERSION}"),
+        (None, None) => bail!("Debian has no package rustc-web here"),
     }
+}
+
+/// Whether a Debian version's leading `major.minor` is at least that of `least`.
+fn at_least(version: &str, least: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        let digits = text.split(|c: char| c != '.' && !c.is_ascii_digit()).next().unwrap_or_default();
+        digits.split('.').take(2).filter_map(|part| part.parse().ok()).collect()
+    };
+    numbers(version) >= numbers(least)
 }
 
 fn parse_candidate(policy: &str) -> Option<String> {
@@ -234,6 +252,19 @@ mod tests {
         assert_eq!(parse_candidate(policy).as_deref(), Some("1.96.0+dfsg1-1~deb12u2"));
         assert_eq!(parse_candidate("rustc-web:\n  Candidate: (none)\n"), None);
         assert_eq!(parse_candidate(""), None);
+    }
+
+    #[test]
+    fn a_compiler_older_than_the_workspace_is_told() {
+        for (version, wanted) in [
+            ("1.96.0+dfsg1-1~deb12u2", true),
+            ("1.95.0-1", true),
+            ("1.85.0+dfsg3-1~deb12u3", false),
+            ("2.0", true),
+            ("", false),
+        ] {
+            assert_eq!(at_least(version, "1.95"), wanted, "{version}");
+        }
     }
 
     #[test]
