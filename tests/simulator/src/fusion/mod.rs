@@ -16,6 +16,8 @@ pub mod knobs;
 mod lov;
 mod receipts;
 mod receivables;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -220,6 +220,28 @@ impl Scenario {
             "sellers": self.sellers.iter().map(seller_json).collect::<Vec<_>>(),
         })
     }
+
+    /// What a client of the first seller's books needs to know that begins at `now`.
+    pub fn for_a_fusion_client(&self, now: jiff::Timestamp) -> Value {
+        let setup = &self.sellers[0].fusion;
+        let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        json!({
+            "now": text(now.as_millisecond()), "today": today.to_string(),
+            "period": today.strftime("%b-%y").to_string(),
+            "client_id": names::CLIENT, "client_secret": names::CLIENT_SECRET, "scope": names::SCOPE,
+            "user": names::USER, "password": names::USER_PASSWORD,
+            "business_unit": setup.business_unit, "business_unit_id": setup.business_unit_id,
+            "ledger": setup.ledger_name, "ledger_id": setup.ledger_id,
+            "data_access_set_id": setup.data_access_set_id, "customer": setup.first_customer.to_string(),
+            "currency": "USD", "source": names::INVOICE_SOURCE, "type": names::INVOICE_TYPE,
+            "credit_memo_source": names::CREDIT_MEMO_SOURCE, "credit_memo_type": names::CREDIT_MEMO_TYPE,
+            "auto_numbering_source": names::AUTO_SOURCE, "payment_terms": names::TERMS,
+            "journal_source": names::JOURNAL_SOURCE, "journal_category": names::JOURNAL_CATEGORY,
+            "receipt_method": names::RECEIPT_METHOD, "bank_account": names::BANK_ACCOUNT,
+            "account": combination("41000", "110"), "receivable_account": combination("12100", "000"),
+            "criteria_set": names::CRITERIA_SET,
+        })
+    }
 }
 
 fn seller_json(seller: &Seller) -> Value {
