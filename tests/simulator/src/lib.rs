@@ -6,7 +6,8 @@
 //! # To add an endpoint
 //!
 //! 1. Add a file in [`amazon`] or [`fusion`] that checks every parameter and attribute as the remote does; what the
-//!    remote would refuse is refused and noted in the request journal.
+//!    remote would refuse is refused and noted in the request journal. In [`fusion`] what is read is a `Resource`: it
+//!    brings children, `q`, paging, privileges and faults along.
 //! 2. Route to it in the `mod.rs` there.
 //! 3. If it changes what the books should hold, teach [`truth`].
 //!

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::access::Privilege;
 use super::integrations::post_batches;
 use super::receipts::automatch;
-use super::receivables::{decimal, minor};
+use super::receivables::minor;
 use super::{FusionState, Kind, lov, settle};
 use crate::http::{Incoming, Reply};
 use crate::scenario::Currency;
@@ -244,72 +244,4 @@ fn delete(state: &mut FusionState, target: &Target) -> Result<(), String> {
     let (kind, id) = receivable(state, target)?;
     state.remove(kind, id);
     Ok(())
-}
-
-/// Counts and contents of what was committed.
-pub(super) fn committed(world: &World, state: &FusionState) -> Value {
-    let unit = |seller: usize| world.scenario.sellers[seller].fusion.business_unit.as_str();
-    let documents = |kind: Kind| -> Vec<Value> {
-        let all = state.documents(kind).iter();
-        all.map(|one| {
-            json!({
-                "id": one.id, "number": one.number, "business_unit": unit(one.seller), "source": one.source,
-                "customer": one.customer, "currency": one.currency.code(), "date": one.date,
-                "reference": one.subject(), "status": one.status,
-                "amount": decimal(one.currency, one.total()),
-                "balance": decimal(one.currency, one.balance()),
-                "flexfield": one.flexfield.as_ref().map(|(context, segments)| json!([context, segments])),
-                "imported": one.lines.iter().any(|line| line.key.is_some()),
-                "distributions": one.distributions.iter().map(|d| json!({
-                    "class": d.class, "account": d.account, "amount": decimal(one.currency, d.amount),
-                })).collect::<Vec<_>>(),
-            })
-        })
-        .collect()
-    };
-    let receipts: Vec<Value> = state
-        .receipts
-        .iter()
-        .map(|one| {
-            json!({
-                "id": one.id, "number": one.number, "business_unit": unit(one.seller),
-                "currency": one.currency.code(), "customer": one.customer, "date": one.date,
-                "amount": one.currency.decimal(one.amount),
-                "unapplied": one.currency.decimal(one.unapplied()),
-                "references": one.references.iter().map(|r| json!([r.number, one.currency.decimal(r.amount)]))
-                    .collect::<Vec<_>>(),
-                "applications": one.applications.iter().map(|a| json!([a.number, one.currency.decimal(a.amount)]))
-                    .collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let batches: Vec<Value> = state
-        .batches
-        .iter()
-        .map(|one| {
-            json!({
-                "id": one.id, "name": one.name, "description": one.description, "period": one.period,
-                "status": if one.posted.is_some() { "P" } else { "U" },
-                "lines": one.lines().map(|line| json!({
-                    "account": line.account, "currency": line.currency.code(),
-                    "net": decimal(line.currency, line.net), "key": line.key,
-                })).collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let rows: Vec<Value> = state
-        .interface
-        .iter()
-        .map(|row| json!({ "group": row.at(67), "status": row.status, "key": row.at(53) }))
-        .collect();
-    json!({
-        "counts": {
-            "invoices": state.invoices.len(), "credit_memos": state.credit_memos.len(),
-            "receipts": receipts.len(), "batches": batches.len(), "interface_rows": rows.len(),
-            "interface_lines": state.interface_lines.len(), "automatic_postings": state.postings,
-        },
-        "invoices": documents(Kind::Invoice), "credit_memos": documents(Kind::CreditMemo),
-        "receipts": receipts, "batches": batches, "interface_rows": rows,
-        "automatic_postings": state.postings,
-    })
 }

@@ -7,6 +7,7 @@ mod access;
 mod adf;
 mod auto_invoice;
 mod chart;
+mod committed;
 mod customers;
 mod gl_import;
 pub mod identity;
@@ -142,7 +143,10 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
     };
     let operation = format!("{} {resource}", request.method);
     world.journal.count("fusion", &operation, reply.status());
-    if matches!(reply.status(), 400 | 404 | 405 | 415) {
+    // An item that is not there, or not yet, is no mistake of the client's.
+    let known = resource == "erpintegrations" || RESOURCES.iter().any(|of| of.name == resource);
+    let refused = matches!(reply.status(), 400 | 405 | 415) || (reply.status() == 404 && !known);
+    if refused {
         let words = match &reply {
             Reply::Answer { body, .. } => String::from_utf8_lossy(body).into_owned(),
             Reply::Slow { .. } | Reply::Cut => String::new(),
@@ -187,7 +191,11 @@ fn route(call: &Call<'_>, state: &mut FusionState, path: &str) -> Reply {
             receivables::patch(call, state, Kind::CreditMemo, id)
         }
         (&Method::DELETE, ["receivablesInvoices", id]) => receivables::delete(state, id),
+        (&Method::POST, ["receivablesInvoices", id, "child", "receivablesInvoiceLines"]) => {
+            receivables::add_line(call, state, id)
+        }
         (&Method::POST, ["standardReceipts"]) => receipts::create(call, state),
+        (&Method::PATCH, ["standardReceipts", id]) => receipts::patch(call, state, id),
         (&Method::DELETE, ["standardReceipts", id]) => receipts::delete(state, id),
         (&Method::POST, ["standardReceipts", id, "child", "remittanceReferences"]) => {
             receipts::add_reference(call, state, id)
@@ -207,5 +215,5 @@ fn route(call: &Call<'_>, state: &mut FusionState, path: &str) -> Reply {
 pub(crate) fn committed(world: &World) -> serde_json::Value {
     let mut state = locked(&world.fusion);
     settle(world, &mut state);
-    knobs::committed(world, &state)
+    committed::all(world, &state)
 }

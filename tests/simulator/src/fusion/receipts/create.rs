@@ -31,6 +31,8 @@ const HEADER: [(&str, Is); 15] = [
 const REFERENCE: [(&str, Is); 3] =
     [("ReceiptMatchBy", Text(30)), ("ReferenceNumber", Text(50)), ("ReferenceAmount", Number)];
 
+const PATCH: [(&str, Is); 2] = [("CustomerAccountNumber", Text(30)), ("Comments", Text(2_000))];
+
 const MATCH_BY: [&str; 3] = ["Transaction Number", "Purchase Order", "Sales Order"];
 
 fn needed<'a>(body: &'a Map<String, Value>, name: &str) -> Result<&'a str, Refusal> {
@@ -197,6 +199,32 @@ pub(in crate::fusion) fn add_reference(call: &Call<'_>, state: &mut FusionState,
             }
         }
     }
+}
+
+/// Answers a PATCH: comments, and the customer while nothing is applied (what else can be changed is not known).
+pub(in crate::fusion) fn patch(call: &Call<'_>, state: &mut FusionState, id: &str) -> Reply {
+    let body = match call.body() {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let Some(at) = state.receipts.iter().position(|receipt| receipt.id.to_string() == id) else {
+        return Reply::text(404, "Not Found");
+    };
+    if let Err(refusal) = well_formed(&body, &PATCH) {
+        return call.refused(&refusal);
+    }
+    if let Some(customer) = text(&body, "CustomerAccountNumber") {
+        let receipt = &state.receipts[at];
+        let seller = &call.world.scenario.sellers[receipt.seller];
+        let known = customers::find(state, seller, customer).is_some();
+        if !known || !receipt.applications.is_empty() {
+            let words = "You can't change the customer account of a receipt that is applied.";
+            return call.refused(&refusal("AR_RAPI_CUS_CHANGE", "CustomerAccountNumber", words));
+        }
+        state.receipts[at].customer = Some(customer.to_owned());
+    }
+    state.receipts[at].updated = call.world.clock.now();
+    adf::one(call, "standardReceipts", super::row(call, &state.receipts[at]), 200)
 }
 
 /// Answers a DELETE: only what is not applied can go.

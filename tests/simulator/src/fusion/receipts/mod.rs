@@ -6,7 +6,7 @@ mod create;
 use serde_json::{Value, json};
 
 pub(super) use apply::{apply, automatch};
-pub(super) use create::{add_reference, create, delete};
+pub(super) use create::{add_reference, create, delete, patch};
 
 use super::FusionState;
 use super::access::Privilege;

@@ -175,6 +175,37 @@ fn changed(kind: Kind, document: &Document, body: &Map<String, Value>) -> Result
     Ok(new)
 }
 
+/// Answers a POST of a line: only an incomplete invoice takes one, and all its distributions are generated anew.
+pub(in crate::fusion) fn add_line(call: &Call<'_>, state: &mut FusionState, id: &str) -> Reply {
+    let body = match call.body() {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let now = call.world.clock.now();
+    let Some(document) = id.parse().ok().and_then(|id| state.document_mut(Kind::Invoice, id)) else {
+        return Reply::text(404, "Not Found");
+    };
+    if document.status != "Incomplete" {
+        return Reply::text(400, "You can't add a line to a transaction that is complete.");
+    }
+    let seller = &call.world.scenario.sellers[document.seller];
+    let line = match lines::one(Kind::Invoice, seller, &body, document.currency) {
+        Ok(line) => line,
+        Err(refusal) => return call.refused(&refusal),
+    };
+    if document.lines.iter().any(|known| known.number == line.number) {
+        return call.refused(&refusal("AR_LINE_NUM_DUP", "LineNumber", "A line number exists twice."));
+    }
+    document.lines.push(line);
+    document.distributions = distributions::generated(&document.lines);
+    document.updated = now;
+    let path = format!("receivablesInvoices/{id}/child/receivablesInvoiceLines");
+    match document.lines.last() {
+        Some(line) => adf::one(call, &path, rows::line(Kind::Invoice, document, line), 201),
+        None => Reply::text(500, "Internal Server Error"),
+    }
+}
+
 /// Answers a DELETE of an invoice, which must be incomplete and unused (the condition is assumed).
 pub(in crate::fusion) fn delete(state: &mut FusionState, id: &str) -> Reply {
     let Some(document) = state.document(Kind::Invoice, id) else { return Reply::text(404, "Not Found") };

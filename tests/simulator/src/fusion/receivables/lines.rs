@@ -54,7 +54,8 @@ fn subject(kind: Kind, seller: &Seller, line: &Map<String, Value>, number: u64) 
     Ok(subject.to_owned())
 }
 
-fn one(
+/// A line of a payload.
+pub(super) fn one(
     kind: Kind,
     seller: &Seller,
     line: &Map<String, Value>,

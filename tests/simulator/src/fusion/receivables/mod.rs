@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub(super) use amount::{decimal, minor};
 pub(super) use check::{due, terms};
-pub(super) use create::{create, delete, patch, take};
+pub(super) use create::{add_line, create, delete, patch, take};
 pub(super) use distributions::generated;
 pub(super) use lines::is_tax;
 pub(super) use rows::{CREDIT_MEMOS, INVOICES, installment};

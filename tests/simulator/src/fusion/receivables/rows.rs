@@ -117,7 +117,8 @@ fn children<'a>(call: &'a Call<'a>, kind: Kind, document: &'a Document) -> Vec<C
     all
 }
 
-fn line<'a>(kind: Kind, document: &'a Document, line: &'a super::DocumentLine) -> Row<'a> {
+/// A line with its taxes.
+pub(super) fn line<'a>(kind: Kind, document: &'a Document, line: &'a super::DocumentLine) -> Row<'a> {
     let names = kind.names();
     let mut row = Row::new(
         line.number.to_string(),

@@ -89,6 +89,9 @@ fn cash_stays_unapplied_until_automatch_runs() {
     let (_, used) = fusion.get(&format!("receivablesCreditMemos/{memo}"), &[]);
     assert_eq!(used["CreditMemoBalanceAmount"].to_string(), "0.00");
     assert_eq!(fusion.delete(&path), 400, "it is applied");
+    let other = json!({ "CustomerAccountNumber": (fusion.setup().first_customer + 1).to_string() });
+    assert_eq!(fusion.patch(&path, &other).0, 400, "it is applied");
+    assert_eq!(fusion.patch(&path, &json!({ "Amount": "1.00" })).0, 400);
     let customer = fusion.setup().first_customer;
     let q = format!("AccountNumber='{customer}'");
     let (_, page) = fusion

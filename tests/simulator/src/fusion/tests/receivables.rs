@@ -207,7 +207,12 @@ fn only_three_attributes_of_an_invoice_can_be_changed() {
     assert_eq!((status, &answer["TransactionDate"]), (200, &json!("2026-09-01")), "{answer}");
     assert_eq!(fusion.patch(&path, &json!({ "InvoiceStatus": "Void" })).0, 400);
     assert_eq!(fusion.delete(&path), 400, "it is complete");
+    let lines = format!("{path}/child/receivablesInvoiceLines");
+    let line = json!({ "LineNumber": 2, "Description": "A lid", "Quantity": 1, "UnitSellingPrice": 1 });
+    assert_eq!(fusion.post(&lines, &line).0, 400, "it is complete");
     assert_eq!(fusion.patch(&path, &json!({ "InvoiceStatus": "Incomplete" })).0, 200);
+    assert_eq!((fusion.post(&lines, &line).0, fusion.post(&lines, &line).0), (201, 400));
+    assert_eq!(fusion.get(&path, &[]).1["EnteredAmount"].to_string(), "20.00");
     assert_eq!((fusion.delete(&path), fusion.count("invoices")), (204, 0));
     assert_eq!(fusion.post("journalBatches", &json!({})).0, 405, "journals cannot be posted by REST");
 }
