@@ -40,7 +40,11 @@ fn opaque(batch: &JournalBatch, n: usize) -> String {
 }
 
 fn rows<'a>(call: &'a Call<'a>, state: &'a FusionState, query: &Query) -> Vec<Row<'a>> {
-    let wanted = |batch: &&JournalBatch| query.key.as_ref().is_none_or(|key| batch.id.to_string() == *key);
+    let wanted = |batch: &&JournalBatch| {
+        query.key.as_ref().is_none_or(|key| batch.id.to_string() == *key)
+            && query.allows("BatchName", || json!(batch.name))
+            && query.allows("LastUpdateDate", || json!(time(batch.updated)))
+    };
     state.batches.iter().filter(wanted).map(|batch| row(call, batch)).collect()
 }
 

@@ -20,7 +20,7 @@ mod receivables;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::http::Method;
 use serde_json::json;
@@ -57,7 +57,10 @@ pub struct FusionState {
     numbered: BTreeMap<(usize, String), u64>,
     /// Ids of the documents of a number.
     numbers: HashMap<(Kind, String), Vec<u64>>,
+    /// In the order of their requests.
     jobs: Vec<integrations::Job>,
+    /// When jobs end that have not, with their requests.
+    pending: BTreeSet<(i64, u64)>,
     /// Rows of GL_INTERFACE that no import has taken.
     interface: Vec<gl_import::InterfaceRow>,
     /// Rows of RA_INTERFACE_LINES_ALL that no import has taken.

@@ -81,17 +81,30 @@ impl Query {
         found
     }
 
+    /// The conditions that every row of the answer meets.
+    fn all(&self) -> &[Condition] {
+        match &self.condition {
+            None => &[],
+            Some(Condition::All(all)) => all,
+            Some(one) => std::slice::from_ref(one),
+        }
+    }
+
     /// The value that an attribute must have in every row of the answer, if the query says so.
     pub(in crate::fusion) fn equal(&self, name: &str) -> Option<&str> {
-        let conditions = match self.condition.as_ref()? {
-            Condition::All(all) => all.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        conditions.iter().find_map(|condition| match condition {
+        self.all().iter().find_map(|condition| match condition {
             Condition::Is { attribute, operator: Operator::Equal, value } if attribute == name => {
                 Some(value.as_str())
             }
             _ => None,
+        })
+    }
+
+    /// Whether a row in which an attribute has this value may be wanted: what is not needs not be laid out.
+    pub(in crate::fusion) fn allows(&self, name: &str, own: impl Fn() -> Value) -> bool {
+        self.all().iter().all(|condition| match condition {
+            Condition::Is { attribute, operator, value } if attribute == name => is(&own(), *operator, value),
+            _ => true,
         })
     }
 
@@ -106,20 +119,23 @@ fn holds(condition: &Condition, row: &Map<String, Value>) -> bool {
         Condition::All(all) => all.iter().all(|one| holds(one, row)),
         Condition::Any(any) => any.iter().any(|one| holds(one, row)),
         Condition::Is { attribute, operator, value } => {
-            let own = row.get(attribute).unwrap_or(&Value::Null);
-            match operator {
-                Operator::Null => own.is_null(),
-                Operator::NotNull => !own.is_null(),
-                _ if own.is_null() => false,
-                Operator::Like => like(&plain(own), value),
-                Operator::Equal => compare(own, value) == Ordering::Equal,
-                Operator::Unequal => compare(own, value) != Ordering::Equal,
-                Operator::Greater => compare(own, value) == Ordering::Greater,
-                Operator::NotLess => compare(own, value) != Ordering::Less,
-                Operator::Less => compare(own, value) == Ordering::Less,
-                Operator::NotGreater => compare(own, value) != Ordering::Greater,
-            }
+            is(row.get(attribute).unwrap_or(&Value::Null), *operator, value)
         }
+    }
+}
+
+fn is(own: &Value, operator: Operator, value: &str) -> bool {
+    match operator {
+        Operator::Null => own.is_null(),
+        Operator::NotNull => !own.is_null(),
+        _ if own.is_null() => false,
+        Operator::Like => like(&plain(own), value),
+        Operator::Equal => compare(own, value) == Ordering::Equal,
+        Operator::Unequal => compare(own, value) != Ordering::Equal,
+        Operator::Greater => compare(own, value) == Ordering::Greater,
+        Operator::NotLess => compare(own, value) != Ordering::Less,
+        Operator::Less => compare(own, value) == Ordering::Less,
+        Operator::NotGreater => compare(own, value) != Ordering::Greater,
     }
 }
 

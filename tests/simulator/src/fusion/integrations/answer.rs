@@ -29,7 +29,9 @@ pub(in crate::fusion) fn get(call: &Call<'_>, state: &FusionState) -> Reply {
         return Reply::text(400, "The finder's variables aren't valid.");
     };
     let now = call.world.clock.now();
-    let own = state.jobs.iter().find(|job| job.request == id);
+    // Jobs are in the order of their requests; those below one come right after it.
+    let above = state.jobs.partition_point(|job| job.request <= id).checked_sub(1).map(|at| &state.jobs[at]);
+    let own = above.filter(|job| job.request == id);
     let item = match finder {
         // A request that did not come through this service is blank for ever.
         "ESSJobStatusRF" => ("RequestStatus", json!(own.map_or("", |job| job.status(now)))),
@@ -39,7 +41,7 @@ pub(in crate::fusion) fn get(call: &Call<'_>, state: &FusionState) -> Reply {
         }
         "ESSJobExecutionDetailsRF" => {
             let file = argument("fileType").unwrap_or("ALL").to_ascii_uppercase();
-            let job = state.jobs.iter().find(|job| job.has(id));
+            let job = above.filter(|job| job.has(id));
             ("DocumentContent", job.and_then(|job| output(job, id, &file)).map_or(Value::Null, Value::String))
         }
         _ => return Reply::text(400, "The finder isn't valid."),

@@ -12,8 +12,6 @@ pub(in crate::fusion) struct Job {
     pub(super) work: Work,
     pub(super) options: String,
     pub(super) submitted: i64,
-    /// When it ends.
-    pub(super) due: i64,
     pub(super) ended: Option<Ended>,
 }
 

@@ -137,13 +137,7 @@ fn submit(call: &Call<'_>, state: &mut FusionState, work: Work, options: &str) -
     let takes =
         if slow { i64::try_from(rates.import_slow_ms).unwrap_or(i64::MAX) } else { work.usual_millis() };
     let submitted = call.world.clock.now();
-    state.jobs.push(Job {
-        request,
-        work,
-        options: options.to_owned(),
-        submitted,
-        due: submitted.saturating_add(takes),
-        ended: None,
-    });
+    state.pending.insert((submitted.saturating_add(takes), request));
+    state.jobs.push(Job { request, work, options: options.to_owned(), submitted, ended: None });
     request
 }

@@ -10,14 +10,14 @@ use crate::scenario::names;
 /// Runs the jobs that are due, in the order of their ends.
 pub(in crate::fusion) fn run_due(world: &World, state: &mut FusionState) {
     let now = world.clock.now();
-    loop {
-        let due = state.jobs.iter().enumerate().filter(|(_, job)| job.ended.is_none() && job.due <= now);
-        let Some(at) = due.min_by_key(|(_, job)| (job.due, job.request)).map(|(at, _)| at) else { return };
+    while let Some((due, request)) = state.pending.first().copied().filter(|(due, _)| *due <= now) {
+        state.pending.remove(&(due, request));
+        let Ok(at) = state.jobs.binary_search_by_key(&request, |job| job.request) else { continue };
         let mut job = state.jobs.remove(at);
         job.ended = Some(run(world, state, &job));
         // The file is not needed any more.
         if let Work::Journals { zip, .. } | Work::AutoInvoice { zip, .. } = &mut job.work {
-            zip.clear();
+            *zip = Vec::new();
         }
         state.jobs.insert(at, job);
     }

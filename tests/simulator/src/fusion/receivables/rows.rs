@@ -49,9 +49,16 @@ fn rows<'a>(call: &'a Call<'a>, state: &'a FusionState, query: &Query, kind: Kin
         (Some(id), _) => state.document(kind, id).into_iter().collect(),
         (None, Some(number)) => state.by_number(kind, number),
         (None, None) => {
-            let order = query.equal("CrossReference").filter(|_| kind == Kind::Invoice);
-            let all = state.documents(kind).iter();
-            all.filter(|document| order.is_none_or(|order| document.reference == order)).collect()
+            let wanted = |document: &&Document| {
+                // The two kinds keep what they are about under different names.
+                let reference = match kind {
+                    Kind::Invoice => "CrossReference",
+                    Kind::CreditMemo => "PurchaseOrder",
+                };
+                query.allows(reference, || optional(&document.reference))
+                    && query.allows("LastUpdateDate", || json!(time(document.updated)))
+            };
+            state.documents(kind).iter().filter(wanted).collect()
         }
     };
     found.into_iter().filter(seen).map(|document| row(call, kind, document)).collect()
