@@ -6,7 +6,8 @@
 //! # To add an endpoint
 //!
 //! 1. Add a file in [`amazon`] or [`fusion`] that checks every parameter and attribute as the remote does; what the
-//!    remote would refuse is refused and noted in the request journal.
+//!    remote would refuse is refused and noted in the request journal. In [`fusion`] what is read is a `Resource`: it
+//!    brings children, `q`, paging, privileges and faults along.
 //! 2. Route to it in the `mod.rs` there.
 //! 3. If it changes what the books should hold, teach [`truth`].
 //!
@@ -139,6 +140,42 @@ pub async fn start(options: ScenarioOptions) -> std::io::Result<Running> {
     Ok(Running { urls, world, servers })
 }
 
+/// Serves one of the remotes on one port of this machine, with a clock that runs from `from`.
+async fn start_alone(
+    scenario: Scenario,
+    server: Server,
+    port: u16,
+    (from, speed): (jiff::Timestamp, u32),
+) -> std::io::Result<(Running, String)> {
+    let world = Arc::new(World {
+        clock: SimulatedClock::new(from),
+        amazon: Mutex::default(),
+        fusion: Mutex::new(fusion::FusionState::new(&scenario)),
+        journal: journal::RequestJournal::default(),
+        faults: control::Faults::new(scenario.options.seed),
+        scenario,
+    });
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let router = router(server, Arc::clone(&world));
+    let mut servers = JoinSet::new();
+    servers.spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "a server ended");
+        }
+    });
+    servers.spawn(clock::run(Arc::clone(&world), speed));
+    let addresses = AmazonUrls { na: url.clone(), eu: url.clone(), fe: url.clone() };
+    let urls = Urls {
+        control: url.clone(),
+        lwa: url.clone(),
+        amazon: addresses,
+        identity: url.clone(),
+        fusion: url.clone(),
+    };
+    Ok((Running { urls, world, servers }, url))
+}
+
 /// Makes a world in which everything has happened, and serves its Amazon on one port of this machine, Login with
 /// Amazon included; says where, and what an independent client needs to know.
 ///
@@ -150,45 +187,48 @@ pub async fn start_amazon(
     speed: u32,
 ) -> std::io::Result<(Running, serde_json::Value)> {
     let scenario = Scenario::generate(options);
-    let end = scenario.end;
-    let ready = scenario.for_the_operator();
-    let world = Arc::new(World {
-        clock: SimulatedClock::new(end),
-        amazon: Mutex::default(),
-        fusion: Mutex::new(fusion::FusionState::new(&scenario)),
-        journal: journal::RequestJournal::default(),
-        faults: control::Faults::new(scenario.options.seed),
-        scenario,
-    });
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let router = router(Server::AmazonAlone, Arc::clone(&world));
-    let mut servers = JoinSet::new();
-    servers.spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "a server ended");
-        }
-    });
-    servers.spawn(clock::run(Arc::clone(&world), speed));
-    let sellers = ready["sellers"].as_array().into_iter().flatten();
+    let (end, known) = (scenario.end, scenario.for_the_operator());
+    let (running, url) = start_alone(scenario, Server::AmazonAlone, port, (end, speed)).await?;
+    let sellers = known["sellers"].as_array().into_iter().flatten();
     let sellers: Vec<_> = sellers
         .map(|seller| serde_json::json!({ "id": seller["id"], "authorizations": seller["authorizations"] }))
         .collect();
     let ready = serde_json::json!({
-        "amazon": url, "token": format!("{url}/auth/o2/token"), "from": ready["start"], "now": ready["end"],
-        "client_id": ready["application"]["client_id"], "client_secret": ready["application"]["client_secret"],
+        "amazon": url, "token": format!("{url}/auth/o2/token"), "from": known["start"], "now": known["end"],
+        "client_id": known["application"]["client_id"], "client_secret": known["application"]["client_secret"],
         "sellers": sellers,
     });
-    let addresses = AmazonUrls { na: url.clone(), eu: url.clone(), fe: url.clone() };
-    let (control, identity, fusion) = (String::new(), String::new(), String::new());
-    let urls = Urls { control, lwa: url, amazon: addresses, identity, fusion };
-    Ok((Running { urls, world, servers }, ready))
+    Ok((running, ready))
+}
+
+/// Serves Fusion on one port of this machine, its identity domain and the control port's Fusion part included, with a
+/// clock that runs from `from`; says where, and what an independent client needs to know.
+///
+/// # Errors
+/// The port cannot be opened.
+pub async fn start_fusion(
+    options: ScenarioOptions,
+    port: u16,
+    from: jiff::Timestamp,
+    speed: u32,
+) -> std::io::Result<(Running, serde_json::Value)> {
+    let scenario = Scenario::generate(options);
+    let mut ready = scenario.for_a_fusion_client(from);
+    let (running, url) = start_alone(scenario, Server::FusionAlone, port, (from, speed)).await?;
+    ready["fusion"] = serde_json::json!(url);
+    ready["identity"] = serde_json::json!(url);
+    ready["token"] = serde_json::json!(format!("{url}/oauth2/v1/token"));
+    ready["resources"] = serde_json::json!(format!("{url}/fscmRestApi/resources/11.13.18.05"));
+    ready["control"] = serde_json::json!(format!("{url}/control/fusion"));
+    Ok((running, ready))
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Server {
     /// All of Amazon: the region is that of the token.
     AmazonAlone,
+    /// Fusion with its identity domain.
+    FusionAlone,
     Control,
     Lwa,
     Amazon(Region),
@@ -211,6 +251,13 @@ fn router(server: Server, world: Arc<World>) -> Router {
                         let region = amazon::region_of(&world, &request);
                         amazon::handle(&world, region, &request)
                     }
+                    Server::FusionAlone if request.path.starts_with("/oauth2/") => {
+                        fusion::identity::handle(&world, &request)
+                    }
+                    Server::FusionAlone if request.path.starts_with("/control/") => {
+                        control::handle(&world, &request)
+                    }
+                    Server::FusionAlone => fusion::handle(&world, &request),
                     Server::Control => control::handle(&world, &request),
                     Server::Lwa => amazon::lwa::handle(&world, &request),
                     Server::Amazon(region) => amazon::handle(&world, region, &request),

@@ -32,6 +32,18 @@ enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         speed: u32,
     },
+    /// Serve Fusion alone on one port, its identity domain included, with the machine's time; prints one JSON line with
+    /// the addresses, the credentials and the names of the set-up when ready
+    Fusion {
+        #[command(flatten)]
+        world: World,
+        /// Port; a free one if it is 0
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Simulated seconds in a second: jobs end that much sooner
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        speed: u32,
+    },
 }
 
 #[derive(clap::Args)]
@@ -78,6 +90,9 @@ async fn main() -> ExitCode {
         Command::Amazon { world, port, speed } => {
             ml_connector_simulator::start_amazon(world.options(), port, speed).await
         }
+        Command::Fusion { world, port, speed } => {
+            ml_connector_simulator::start_fusion(world.options(), port, machine_time(), speed).await
+        }
     };
     let (running, ready) = match started {
         Ok(started) => started,
@@ -91,6 +106,11 @@ async fn main() -> ExitCode {
         () = running.wait() => ExitCode::FAILURE,
         () = asked_to_stop() => ExitCode::SUCCESS,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an independent client's assertions bear the machine's time")]
+fn machine_time() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 #[expect(clippy::print_stdout, reason = "the ready line is this program's answer")]

@@ -1,18 +1,15 @@
-//! What the remotes refuse is refused here, too: each row changes one thing of a request that is accepted.
-
-use std::io::Write as _;
+//! What Amazon refuses is refused here, too: each row changes one thing of a request that is accepted.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, Method};
-use base64::Engine as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::SimulatedClock;
 use crate::http::{Incoming, Reply, pairs};
-use crate::scenario::{Region, Scenario, ScenarioOptions, combination, names};
+use crate::scenario::{Region, Scenario, ScenarioOptions, names};
 use crate::{World, amazon, control, fusion, journal};
 
-fn world() -> World {
+pub(crate) fn world() -> World {
     let scenario = Scenario::generate(ScenarioOptions {
         seed: 1,
         sellers: 2,
@@ -33,7 +30,7 @@ fn world() -> World {
     world
 }
 
-fn incoming(
+pub(crate) fn incoming(
     method: Method,
     path: &str,
     query: &str,
@@ -55,16 +52,16 @@ fn incoming(
     }
 }
 
-fn parts(reply: &Reply) -> (u16, String) {
+pub(crate) fn parts(reply: &Reply) -> (u16, String) {
     match reply {
         Reply::Answer { status, body, .. } => (*status, String::from_utf8_lossy(body).into_owned()),
         Reply::Slow { .. } | Reply::Cut => (0, String::new()),
     }
 }
 
-const FORM: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
+pub(crate) const FORM: &[(&str, &str)] = &[("content-type", "application/x-www-form-urlencoded")];
 
-fn access_token(reply: &Reply) -> String {
+pub(crate) fn access_token(reply: &Reply) -> String {
     let (status, body) = parts(reply);
     assert_eq!(status, 200, "{body}");
     let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -162,200 +159,4 @@ fn a_bucket_is_empty_after_its_burst_and_refills_with_time() {
     assert_eq!(ask(), 429);
     assert!(world.clock.set("2026-09-03T12:02:59Z".parse().expect("a time")));
     assert_eq!((ask(), ask()), (200, 429), "one token in 179 s");
-}
-
-struct Fusion {
-    world: World,
-    token: String,
-}
-
-impl Fusion {
-    fn new() -> Self {
-        let world = world();
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!(
-            "{}:{}",
-            names::CLIENT,
-            names::CLIENT_SECRET
-        ));
-        let basic = format!("Basic {basic}");
-        let headers = [FORM[0], ("authorization", basic.as_str())];
-        let form = format!("grant_type=client_credentials&scope={}", names::SCOPE.replace(':', "%3A"));
-        let request = incoming(Method::POST, "/oauth2/v1/token", "", &headers, &form);
-        let token = access_token(&fusion::identity::handle(&world, &request));
-        Self { world, token }
-    }
-
-    fn send(&self, method: Method, resource: &str, body: &Value) -> (u16, String) {
-        let bearer = format!("Bearer {}", self.token);
-        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        let path = format!("/fscmRestApi/resources/11.13.18.05/{resource}");
-        parts(&fusion::handle(&self.world, &incoming(method, &path, "", &headers, &body.to_string())))
-    }
-
-    fn post(&self, resource: &str, body: &Value) -> (u16, String) {
-        self.send(Method::POST, resource, body)
-    }
-
-    fn invoice(&self) -> Value {
-        let setup = &self.world.scenario.sellers[0].fusion;
-        let revenue = combination("41000", "110");
-        json!({
-            "BusinessUnit": setup.business_unit, "TransactionSource": names::INVOICE_SOURCE,
-            "TransactionType": names::INVOICE_TYPE, "TransactionNumber": "I0000000000000000001",
-            "TransactionDate": "2026-09-02", "AccountingDate": "2026-09-02", "PaymentTerms": names::TERMS,
-            "BillToCustomerNumber": setup.first_customer.to_string(), "InvoiceCurrencyCode": "USD",
-            "CrossReference": "100-1000000-1000000",
-            "receivablesInvoiceLines": [
-                { "LineNumber": 1, "Description": "A mug", "Quantity": 2, "UnitSellingPrice": 9.5 }],
-            "receivablesInvoiceDistributions": [
-                { "AccountClass": "Receivable", "AccountCombination": combination("12100", "000"), "Amount": 19.0 },
-                { "AccountClass": "Revenue", "AccountCombination": revenue, "Amount": 19.0, "InvoiceLineNumber": 1 }],
-        })
-    }
-}
-
-#[test]
-fn a_receivable_is_refused_under_the_name_of_what_is_wrong() {
-    let fusion = Fusion::new();
-    let rows = [
-        ("/Invented", json!(1), "27012"),
-        ("/BusinessUnit", json!("Nowhere"), "AR_BU_NOT_FOUND"),
-        ("/TransactionSource", json!("Manual"), "AR_BATCH_SOURCE_NOT_FOUND"),
-        ("/TransactionType", json!("Invoice"), "AR_TYPE_NOT_FOUND"),
-        ("/PaymentTerms", json!("30 Net"), "AR_TERMS_NOT_FOUND"),
-        ("/TransactionNumber", json!("I00000000000000000001"), "27040"),
-        ("/BillToCustomerNumber", json!("1"), "AR_BILL_TO_CUST_NOT_FOUND"),
-        ("/InvoiceCurrencyCode", json!("XXX"), "AR_FUNC_CURRENCY_REQ"),
-        ("/AccountingDate", json!("2031-01-01"), "AR_GL_DATE_INVALID"),
-        ("/receivablesInvoiceLines", json!([]), "AR_LINES_REQ"),
-        ("/receivablesInvoiceLines/0/ItemNumber", json!("MUG"), "AR_ITEM_NOT_FOUND"),
-        ("/receivablesInvoiceLines/0/UnitSellingPrice", json!(9.505), "27026"),
-        ("/receivablesInvoiceLines/0/Quantity", json!(0), "27014"),
-        ("/receivablesInvoiceLines/0/LineAmount", json!(18.0), "AR_LINE_AMOUNT"),
-        ("/receivablesInvoiceDistributions/0/Amount", json!(18.0), "AR_DIST_AMOUNT"),
-        (
-            "/receivablesInvoiceDistributions/1/AccountCombination",
-            json!("01-110-99999"),
-            "AR_ACCOUNT_INVALID",
-        ),
-        ("/receivablesInvoiceDistributions/1/AccountClass", json!("Freight"), "AR_ACCOUNT_CLASS"),
-    ];
-    for (place, value, code) in rows {
-        let mut body = fusion.invoice();
-        let (parent, name) = place.rsplit_once('/').expect("a place");
-        body.pointer_mut(parent).expect("the place exists")[name] = value;
-        let (status, answer) = fusion.post("receivablesInvoices", &body);
-        assert!(status == 400 && answer.contains(code), "{place}: {status} {answer}");
-    }
-    assert_eq!(fusion.post("receivablesInvoices", &fusion.invoice()).0, 201, "the unchanged one is taken");
-    let (status, answer) = fusion.post("receivablesInvoices", &fusion.invoice());
-    assert!(status == 400 && answer.contains("AR_TRX_NUM_DUP"), "{status} {answer}");
-    assert_eq!(fusion.send(Method::PATCH, "receivablesInvoices", &json!({})).0, 405);
-    assert_eq!(fusion.post("journalBatches", &json!({})).0, 405, "journals cannot be posted by REST");
-    assert_eq!(Fusion { token: "stale".to_owned(), ..fusion }.post("receivablesInvoices", &json!({})).0, 401);
-}
-
-/// A row of `GlInterface.csv` that is accepted: column number and text.
-fn row(fusion: &Fusion, side: usize, account: &str) -> Vec<(usize, String)> {
-    let setup = &fusion.world.scenario.sellers[0].fusion;
-    let mut cells: Vec<(usize, String)> = [
-        (1, "NEW"),
-        (2, setup.ledger_id.as_str()),
-        (3, "2026/09/02"),
-        (4, names::JOURNAL_SOURCE),
-        (5, names::JOURNAL_CATEGORY),
-        (6, "USD"),
-        (7, "2026/09/02"),
-        (8, "A"),
-        (side, "12.50"),
-        (43, "J0000000000000000001"),
-        (46, "J0000000000000000001"),
-        (67, "4711"),
-    ]
-    .map(|(n, text)| (n, text.to_owned()))
-    .into();
-    let combination = combination(account, "000");
-    cells.extend(combination.split('-').enumerate().map(|(n, segment)| (9 + n, segment.to_owned())));
-    cells
-}
-
-/// Imports two rows, the first one changed; gives back the launcher's answer and how the job ended.
-fn import(fusion: &Fusion, change: Option<(usize, &str)>, columns: usize) -> String {
-    let mut rows = vec![row(fusion, 39, "11800"), row(fusion, 40, "12150")];
-    if let Some((column, text)) = change {
-        rows[0].retain(|(n, _)| *n != column);
-        rows[0].push((column, text.to_owned()));
-    }
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    for cells in &rows {
-        let mut record = vec![String::new(); columns];
-        for (n, text) in cells.iter().filter(|(n, _)| *n <= columns) {
-            record[n - 1].clone_from(text);
-        }
-        csv.write_record(&record).expect("writes");
-    }
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("GlInterface.csv", zip::write::SimpleFileOptions::default()).expect("a file");
-    zip.write_all(&csv.into_inner().expect("bytes")).expect("writes");
-    let content = zip.finish().expect("a zip").into_inner();
-    let setup = &fusion.world.scenario.sellers[0].fusion;
-    let (status, answer) = fusion.post(
-        "erpintegrations",
-        &json!({
-            "OperationName": "importBulkData", "ContentType": "zip", "FileName": "GlInterface.zip",
-            "DocumentContent": base64::engine::general_purpose::STANDARD.encode(content),
-            "DocumentAccount": "fin$/generalLedger$/import$",
-            "JobName": "/oracle/apps/ess/financials/generalLedger/programs/common,JournalImportLauncher",
-            "ParameterList": format!(
-                "{},{},{},4711,N,N,N", setup.data_access_set_id, names::JOURNAL_SOURCE, setup.ledger_id
-            ),
-        }),
-    );
-    assert_eq!(status, 201, "{answer}");
-    let answer: Value = serde_json::from_str(&answer).expect("JSON");
-    let request = answer["ReqstId"].as_str().expect("a request");
-    let finder = format!("finder=ESSJobStatusRF%3BrequestId%3D{request}");
-    let bearer = format!("Bearer {}", fusion.token);
-    let ask = || {
-        let headers = [("authorization", bearer.as_str())];
-        let path = "/fscmRestApi/resources/11.13.18.05/erpintegrations";
-        let request = incoming(Method::GET, path, &finder, &headers, "");
-        parts(&fusion::handle(&fusion.world, &request)).1
-    };
-    // It ends after some questions.
-    (0..6).fold(String::new(), |_, _| ask())
-}
-
-/// A report without its legend, which names every code there is.
-fn error_lines(report: &str) -> &str {
-    report.split("Error Key").next().unwrap_or_default()
-}
-
-#[test]
-fn a_journal_import_takes_all_rows_or_none() {
-    let rows = [
-        (Some((3, "2031/01/02")), "EP01"),
-        (Some((5, "Manual")), "EM01"),
-        (Some((6, "XXX")), "EC08"),
-        (Some((6, "EUR")), "EC03"),
-        (Some((10, "999")), "EF04"),
-        (Some((39, "12.49")), "EU02"),
-        (Some((39, "")), "EM29"),
-        (Some((3, "2026-09-02")), "SQL*Loader"),
-    ];
-    for (change, code) in rows {
-        let fusion = Fusion::new();
-        let status = import(&fusion, change, 149);
-        let state = crate::locked(&fusion.world.fusion);
-        assert!(state.batches.is_empty(), "{code}: it was imported: {status}");
-        let report = state.reports();
-        assert!(report.iter().any(|words| error_lines(words).contains(code)), "{code}: {report:?}");
-    }
-    let fusion = Fusion::new();
-    import(&fusion, None, 120);
-    assert_eq!(crate::locked(&fusion.world.fusion).reports(), ["SQL*Loader: 120 columns"]);
-    let fusion = Fusion::new();
-    let status = import(&fusion, None, 149);
-    assert!(status.contains("SUCCEEDED"), "{status}");
-    assert_eq!(crate::locked(&fusion.world.fusion).batches.len(), 1);
 }

@@ -1,11 +1,11 @@
 //! What the books should hold, computed from the scenario, and how what Fusion holds differs from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use crate::clock::DAY;
-use crate::fusion::{Document, FusionState};
+use crate::fusion::{Document, FusionState, JournalBatch};
 use crate::scenario::{ACCOUNTS, Expectation, Group, Order, Transaction, combination};
 use crate::{World, locked};
 
@@ -39,7 +39,8 @@ impl Verdict {
 
 /// The truth as JSON; a summary leaves the lists out.
 pub fn truth(world: &World, summary: bool) -> Value {
-    let state = locked(&world.fusion);
+    let mut state = locked(&world.fusion);
+    crate::fusion::settle(world, &mut state);
     let verdict = verdict(world, &state);
     let mut body = json!({
         "now": crate::clock::text(world.clock.now()),
@@ -115,7 +116,7 @@ fn is_invoiced(world: &World, refund: &Transaction) -> bool {
 fn by_reference(documents: &[Document]) -> HashMap<(usize, &str), Vec<&Document>> {
     let mut found: HashMap<(usize, &str), Vec<&Document>> = HashMap::new();
     for document in documents {
-        found.entry((document.seller, document.reference.as_str())).or_default().push(document);
+        found.entry((document.seller, document.subject())).or_default().push(document);
     }
     found
 }
@@ -128,11 +129,45 @@ fn verdict(world: &World, state: &FusionState) -> Verdict {
     verdict
 }
 
+/// The invoices that stand: a credit memo over the same order and the whole of an invoice takes that one back.
+fn standing<'a>(mut invoices: Vec<&'a Document>, reversals: &[&Document]) -> Vec<&'a Document> {
+    for reversal in reversals {
+        let reversed = |invoice: &&Document| {
+            invoice.currency == reversal.currency && invoice.total() == -reversal.total()
+        };
+        if let Some(at) = invoices.iter().position(reversed) {
+            invoices.remove(at);
+        }
+    }
+    invoices
+}
+
+/// The batches that stand: one with the opposite lines takes another back.
+fn not_reversed(batches: Vec<&JournalBatch>) -> Vec<&JournalBatch> {
+    let lines = |batch: &JournalBatch, sign: i64| {
+        let mut lines: Vec<_> =
+            batch.lines().map(|line| (line.account.clone(), line.currency, sign * line.net)).collect();
+        lines.sort();
+        lines
+    };
+    let mut standing: Vec<&JournalBatch> = Vec::new();
+    for batch in batches {
+        match standing.iter().position(|other| lines(other, 1) == lines(batch, -1)) {
+            Some(at) => _ = standing.remove(at),
+            None => standing.push(batch),
+        }
+    }
+    standing
+}
+
 fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
     let now = world.clock.now();
     let mut invoices = by_reference(&state.invoices);
+    let memos = by_reference(&state.credit_memos);
     for order in &world.scenario.orders {
-        let found = invoices.remove(&(order.seller, order.id.as_str())).unwrap_or_default();
+        let key = (order.seller, order.id.as_str());
+        let found = invoices.remove(&key).unwrap_or_default();
+        let found = standing(found, memos.get(&key).map(Vec::as_slice).unwrap_or_default());
         let shipped = order.shipped().is_some_and(|at| at + ORDER_GRACE < now);
         if order.expectation != Expectation::Invoice {
             if !found.is_empty() {
@@ -149,7 +184,12 @@ fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
             verdict.invoices_doubled += 1;
             verdict.note(format!("order {} is invoiced {} times", order.id, found.len()));
         }
+        let setup = &world.scenario.sellers[order.seller].fusion;
         for document in found {
+            if document.customer != setup.customer(order.marketplace) {
+                verdict.amount_differences += 1;
+                verdict.note(format!("order {}: invoiced to customer {}", order.id, document.customer));
+            }
             if document.total() != order.total() || document.currency != order.marketplace.currency {
                 verdict.amount_differences += 1;
                 verdict.note(format!(
@@ -199,6 +239,10 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
             }
         }
     }
+    let orders: HashSet<(usize, &str)> =
+        world.scenario.orders.iter().map(|order| (order.seller, order.id.as_str())).collect();
+    // A credit memo over an order takes its invoice back; that is judged with the invoices.
+    memos.retain(|key, _| !orders.contains(key));
     for ((_, reference), _) in memos {
         verdict.review_posted += 1;
         verdict.note(format!("a credit memo is for the unknown refund {reference}"));
@@ -211,10 +255,10 @@ fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
         ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
     let settlement = combination(account, "000");
     for group in &world.scenario.groups {
-        let own = |batch: &&crate::fusion::JournalBatch| {
+        let own = |batch: &&JournalBatch| {
             batch.seller == group.seller && batch.description.split([' ', ',']).any(|word| word == group.id)
         };
-        let found: Vec<_> = state.batches.iter().filter(own).collect();
+        let found = not_reversed(state.batches.iter().filter(own).collect());
         let due = group.end + LATE_GRACE < now && group.transactions > 0;
         if found.is_empty() && due {
             verdict.journals_missing += 1;
@@ -225,9 +269,9 @@ fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
             verdict.note(format!("settlement {} has {} journals", group.id, found.len()));
         }
         for batch in found {
-            let on_account = batch.lines.iter().filter(|line| line.account == settlement);
+            let on_account = batch.lines().filter(|line| line.account == settlement);
             let net: i64 = on_account.map(|line| line.net).sum();
-            let foreign = batch.lines.iter().any(|line| line.currency != group.currency);
+            let foreign = batch.lines().any(|line| line.currency != group.currency);
             if net != group.total || foreign {
                 verdict.amount_differences += 1;
                 verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));
