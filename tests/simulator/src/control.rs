@@ -38,6 +38,10 @@ pub struct AmazonFaults {
     pub slow_body_ms: u64,
     /// searchOrders refuses this data set.
     pub refuse_data_set: Option<String>,
+    /// This transaction, one without items, is a hundredth more than it was when its settlement closed.
+    pub amend: Option<String>,
+    /// The limit of a page of Finances v0 in bytes, in place of 10 MB.
+    pub page_bytes: Option<usize>,
     /// How far Amazon's clock is ahead of everybody's, in milliseconds.
     pub clock_ahead_ms: i64,
     /// All of this ends by itself at this time.
@@ -115,6 +119,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
         }
         (&Method::GET, "/control/notification") => Reply::json(200, &amazon::notification(world)),
         (&Method::GET, "/control/searches") => Reply::json(200, &world.journal.searches()),
+        (&Method::GET, "/control/polls") => Reply::json(200, &world.journal.polls()),
         (&Method::GET, "/control/requests") => Reply::json(200, &world.journal.to_json()),
         (&Method::PUT, "/control/faults") => match serde_json::from_slice::<FaultRates>(&request.body) {
             Ok(rates) => {
@@ -123,6 +128,6 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             }
             Err(error) => Reply::text(400, error.to_string()),
         },
-        _ => Reply::text(404, "clock, scenario, truth, requests, searches, notification, faults"),
+        _ => Reply::text(404, "clock, scenario, truth, requests, searches, polls, notification, faults"),
     }
 }
