@@ -220,6 +220,8 @@ async fn the_commands_tell_of_places_products_retention_and_reports() {
     assert_eq!((calls("getOrder"), calls("searchOrders")), (1, searches));
     let told = installed.said(&["explain", &order.id]).await;
     assert!(told.contains("asked for by its id"), "{told}");
+    let one = installed.said(&["retention", &order.id]).await;
+    assert!(one.contains(&order.id) && one.contains("Amazon serves it"), "{one}");
     // Three years later Amazon serves nothing of it, and it is said so.
     let later =
         world.scenario.end.saturating_add(SignedDuration::from_hours(3 * 366 * 24)).expect("in range");
@@ -227,6 +229,9 @@ async fn the_commands_tell_of_places_products_retention_and_reports() {
     let retention: Value =
         serde_json::from_str(&installed.said(&["retention", "--json"]).await).expect("JSON");
     let outside = retention["outside"].as_u64().expect("a count");
+    let american = world.scenario.orders.iter().find(|order| order.marketplace.id == "ATVPDKIKX0DER");
+    let one = installed.said(&["retention", &american.expect("some").id]).await;
+    assert!(one.contains("outside since"), "{one}");
     let japan =
         world.scenario.orders.iter().filter(|order| order.marketplace.id == "A1VC38T7YXB528").count() as u64;
     let all: u64 =
