@@ -330,6 +330,14 @@ impl SellerConfig {
         if self.authorizations.is_empty() {
             return Err(value(key("authorization"), "a seller needs at least one [[seller.authorization]]"));
         }
+        let mut regions: Vec<Region> = self.authorizations.iter().map(|own| own.region).collect();
+        regions.sort();
+        if let Some(twice) = regions.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(value(
+                key("authorization"),
+                format!("{} stands twice: one for each region", twice[0]),
+            ));
+        }
         if let Some(cadence) = &self.cadence {
             cadence.check(&key("cadence"))?;
         }

@@ -13,6 +13,8 @@ use crate::config::Config;
 pub(crate) enum KeySource {
     /// A file.
     File(PathBuf),
+    /// A file that systemd made for this process and nobody can write.
+    Credential(PathBuf),
     /// An environment variable.
     Variable(String),
 }
@@ -35,7 +37,7 @@ impl KeySource {
             let folder = variable(SYSTEMD_FOLDER).ok_or(
                 "KEY-MISSING: systemd gave this process no credentials: write LoadCredential= in the unit",
             )?;
-            return Ok(Self::File(Path::new(folder.expose_secret()).join(name)));
+            return Ok(Self::Credential(Path::new(folder.expose_secret()).join(name)));
         }
         let path = config.master_key_file.as_deref().unwrap_or(Path::new("master.key"));
         Ok(Self::File(config.path(path)))
@@ -43,9 +45,11 @@ impl KeySource {
 
     fn read(&self) -> Result<SecretString, Failure> {
         match self {
-            Self::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
-                format!("KEY-MISSING: cannot read the master key {}: {error}", path.display()).into()
-            }),
+            Self::File(path) | Self::Credential(path) => {
+                std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
+                    format!("KEY-MISSING: cannot read the master key {}: {error}", path.display()).into()
+                })
+            }
             Self::Variable(name) => variable(name).ok_or_else(|| {
                 format!("KEY-MISSING: the environment has no {name} with the master key").into()
             }),
@@ -82,7 +86,7 @@ impl KeySource {
         }
     }
 
-    /// Leaves the first key only; says whether it could.
+    /// Leaves the first key only; says whether that is for this process to do.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -8,11 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use ml_connector_amazon::marketplace;
+use ml_connector_amazon::notification::{self, Nudge};
 use ml_connector_amazon::retention::{Served, served};
-use ml_connector_amazon::{marketplace, notification};
 use ml_connector_domain::canonical::day_in;
 use ml_connector_domain::{Clock as _, MarketplaceId, Region, SellerId, Sku};
-use ml_connector_pipeline::{backfill, poll};
+use ml_connector_pipeline::{Parts, Seller, backfill, poll};
 use ml_connector_ports::{Account, AmazonSource as _, Stream};
 use ml_connector_remote::SystemClock;
 use ml_connector_storage::{Backfill, Store as _, Upkeep as _};
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use super::{Outcome, say};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, OrdersApiConfig};
 
 /// What `backfill` is asked for.
 pub(crate) struct BackfillRequest {
@@ -260,14 +261,42 @@ pub(crate) async fn notification(config: Config, file: &std::path::Path) -> Outc
         .into_iter()
         .find(|(seller, _)| seller.id == nudge.seller)
         .ok_or_else(|| format!("NTF-SELLER: there is no seller {}", nudge.seller))?;
-    let mut records = 0;
-    for region in seller.regions.clone() {
-        let account = Account { seller: seller.id.clone(), region };
-        records += poll::poll(&parts, &seller, &account, nudge.stream).await?.records;
-    }
+    let said = match one_order(&app, &seller, &parts, &nudge).await? {
+        Some(said) => said,
+        None => {
+            let mut records = 0;
+            for region in seller.regions.clone() {
+                let account = Account { seller: seller.id.clone(), region };
+                records += poll::poll(&parts, &seller, &account, nudge.stream).await?.records;
+            }
+            format!("{} of {} polled: {records} records", nudge.stream.as_str(), nudge.seller)
+        }
+    };
     app.store.close().await;
-    say(&format!("{} of {} polled: {records} records", nudge.stream.as_str(), nudge.seller));
+    say(&said);
     Ok(())
+}
+
+/// Reads the one order that a notification is about; `None` where that cannot be done and a poll has to.
+async fn one_order(
+    app: &App,
+    seller: &Seller,
+    parts: &Parts,
+    nudge: &Nudge,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
+    let Some((order, place)) = &nudge.order else { return Ok(None) };
+    let region = marketplace::find(place.as_str()).map(|known| known.region);
+    let region = region.filter(|region| seller.regions.contains(region));
+    let (Some(region), OrdersApiConfig::Current) = (region, app.config.amazon.orders_api) else {
+        return Ok(None);
+    };
+    let account = Account { seller: seller.id.clone(), region };
+    let amazon = app.amazon(&Arc::new(app.credentials()?))?;
+    let Some(record) = amazon.order_now(&account, order).await? else {
+        return Ok(Some(format!("NTF-ORDER: Amazon does not serve order {order} of {}", nudge.seller)));
+    };
+    poll::keep(parts, &account, Stream::Orders, record).await?;
+    Ok(Some(format!("order {order} of {} read", nudge.seller)))
 }
 
 /// Writes an archived settlement report as Amazon made it.

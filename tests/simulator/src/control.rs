@@ -38,6 +38,10 @@ pub struct AmazonFaults {
     pub slow_body_ms: u64,
     /// searchOrders refuses this data set.
     pub refuse_data_set: Option<String>,
+    /// This transaction, one without items, is a hundredth more than it was when its settlement closed.
+    pub amend: Option<String>,
+    /// The limit of a page of Finances v0 in bytes, in place of 10 MB.
+    pub page_bytes: Option<usize>,
     /// How far Amazon's clock is ahead of everybody's, in milliseconds.
     pub clock_ahead_ms: i64,
     /// All of this ends by itself at this time.
@@ -144,6 +148,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
         }
         (&Method::GET, "/control/notification") => Reply::json(200, &amazon::notification(world)),
         (&Method::GET, "/control/searches") => Reply::json(200, &world.journal.searches()),
+        (&Method::GET, "/control/polls") => Reply::json(200, &world.journal.polls()),
         (&Method::GET, "/control/requests") => Reply::json(200, &world.journal.to_json()),
         (&Method::PUT, "/control/faults") => match serde_json::from_slice::<FaultRates>(&request.body) {
             Ok(rates) => {
@@ -154,6 +159,9 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
         },
         (&Method::GET, "/control/fusion") => Reply::json(200, &fusion::committed(world)),
         (&Method::PUT, "/control/fusion") => fusion::knobs::put(world, request),
-        _ => Reply::text(404, "clock, scenario, truth, requests, searches, notification, faults, fusion"),
+        _ => Reply::text(
+            404,
+            "clock, scenario, truth, requests, searches, polls, notification, faults, fusion",
+        ),
     }
 }

@@ -22,6 +22,8 @@ struct Inner {
     unexpected: Vec<String>,
     /// When the orders of each seller and region were searched, in milliseconds.
     searches: BTreeMap<(usize, &'static str), Vec<i64>>,
+    /// When the first page of a list was asked for, by operation, seller and region, in milliseconds.
+    polls: BTreeMap<(&'static str, usize, &'static str), Vec<i64>>,
 }
 
 impl RequestJournal {
@@ -35,6 +37,20 @@ impl RequestJournal {
     /// Notes when the orders of a seller and region were searched.
     pub fn searched(&self, of: (usize, &'static str), now: i64) {
         locked(&self.inner).searches.entry(of).or_default().push(now);
+    }
+
+    /// Notes when the first page of a seller's list was asked for.
+    pub fn polled(&self, operation: &'static str, (seller, region): (usize, &'static str), now: i64) {
+        locked(&self.inner).polls.entry((operation, seller, region)).or_default().push(now);
+    }
+
+    /// All first pages: operation, seller, region and times.
+    pub fn polls(&self) -> Value {
+        let inner = locked(&self.inner);
+        let rows = inner.polls.iter().map(|((operation, seller, region), times)| {
+            json!({ "operation": operation, "seller": seller, "region": region, "times": times })
+        });
+        rows.collect()
     }
 
     /// All searches: seller, region and times.

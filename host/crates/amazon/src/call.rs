@@ -22,6 +22,11 @@ use crate::wire;
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(600), attempts: 6 };
 
+/// Amazon's clock calls a token for restricted data expired that ours does not.
+pub(crate) const RESTRICTED_EXPIRED: &str = "AMZ-TOKEN";
+/// Amazon does not serve what was asked for by its id, or not any more.
+pub(crate) const NOT_FOUND: &str = "AMZ-NOT-FOUND";
+
 /// A call to be made for a seller in a region.
 pub(crate) struct Call<'a> {
     pub(crate) account: &'a Account,
@@ -152,6 +157,16 @@ impl Caller {
                     self.set_pause(&bucket, None).await?;
                     return Ok(answer);
                 }
+                // Whoever asked for restricted data fetches another token for it: that takes a call of its own.
+                Tried::Expired(token) if call.restricted.is_some() => {
+                    self.tokens.forget(&token).await;
+                    let message = format!("{name}: the token for restricted data has expired");
+                    return Err(SourceError::Transient {
+                        code: RESTRICTED_EXPIRED,
+                        message,
+                        retry_after: None,
+                    });
+                }
                 // An expired token comes as 403; refreshed once, since a wrong one would come for ever.
                 Tried::Expired(token) if !refreshed => {
                     refreshed = true;
@@ -207,11 +222,13 @@ impl Caller {
     }
 
     async fn attempt(&self, call: &Call<'_>, bucket: &str) -> Result<Tried, SourceError> {
-        let token = match (&call.restricted, self.token(call.account).await) {
-            (Some(restricted), _) => restricted.clone(),
-            (None, Ok(token)) => token,
-            (None, Err(error @ SourceError::Transient { .. })) => return Ok(Tried::Again(error)),
-            (None, Err(error)) => return Err(error),
+        let token = match &call.restricted {
+            Some(restricted) => restricted.clone(),
+            None => match self.token(call.account).await {
+                Ok(token) => token,
+                Err(error @ SourceError::Transient { .. }) => return Ok(Tried::Again(error)),
+                Err(error) => return Err(error),
+            },
         };
         let url = format!("{}{}", self.endpoint(call.account.region), call.operation.path());
         let request = match &call.body {
@@ -267,6 +284,7 @@ impl Caller {
                 Err(SourceError::StaleToken { code: "AMZ-PAGE-TOKEN", message: words() })
             }
             400 if wire::is_refused_data_set(&answer.body) => Err(refused("AMZ-DATA-SET", words())),
+            404 => Err(refused(NOT_FOUND, words())),
             500.. => Ok(again("AMZ-DOWN")),
             _ => Err(refused("AMZ-REFUSED", words())),
         }

@@ -1,9 +1,10 @@
 //! Notifications, as Amazon puts them on a queue. They only say that something is to be read.
 //!
 //! A TRANSACTION_UPDATE carries no transaction id, and its amount is not to be booked: what counts is what
-//! listTransactions says afterwards. An ORDER_CHANGE carries no prices. So a notification becomes a [`Nudge`].
+//! listTransactions says afterwards. An ORDER_CHANGE carries no prices, but says which order to ask for. So a
+//! notification becomes a [`Nudge`].
 
-use ml_connector_domain::SellerId;
+use ml_connector_domain::{MarketplaceId, OrderId, SellerId};
 use ml_connector_ports::Stream;
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ pub struct Nudge {
     pub seller: SellerId,
     /// Which.
     pub stream: Stream,
+    /// The order that it is about, and where it was placed: it can be asked for alone.
+    pub order: Option<(OrderId, MarketplaceId)>,
     /// Amazon's id of the notification: the queue delivers more than once.
     pub notification: String,
 }
@@ -47,9 +50,12 @@ pub fn parse(json: &str) -> Result<Option<Nudge>, String> {
     let seller = named(&payload, "SellerId").or_else(|| named(&nested, "SellingPartnerId"));
     let seller = seller.map(SellerId::new);
     let seller = seller.ok_or_else(|| format!("NTF-SELLER: {kind} names no seller"))?;
+    let summary = get(&payload, "Summary").unwrap_or_default();
+    let order = named(&payload, "AmazonOrderId").zip(named(&summary, "MarketplaceId"));
+    let order = order.map(|(order, place)| (OrderId::new(order), MarketplaceId::new(place)));
     let metadata = get(&body, "NotificationMetadata").unwrap_or_default();
     let id = get(&metadata, "NotificationId").and_then(|id| id.as_str().map(str::to_owned));
-    Ok(Some(Nudge { seller, stream, notification: id.unwrap_or_default() }))
+    Ok(Some(Nudge { seller, stream, order, notification: id.unwrap_or_default() }))
 }
 
 #[cfg(test)]
@@ -65,7 +71,7 @@ mod tests {
                 "n1",
             ),
             (
-                r#"{"NotificationType":"ORDER_CHANGE","Payload":{"OrderChangeNotification":{"SellerId":"A1","AmazonOrderId":"1"}}}"#,
+                r#"{"NotificationType":"ORDER_CHANGE","Payload":{"OrderChangeNotification":{"SellerId":"A1","AmazonOrderId":"1","Summary":{"MarketplaceId":"M"}}}}"#,
                 Stream::Orders,
                 "",
             ),
@@ -81,6 +87,7 @@ mod tests {
                 (nudge.seller.as_str(), nudge.stream, nudge.notification.as_str()),
                 ("A1", stream, notification)
             );
+            assert_eq!(nudge.order.is_some(), stream == Stream::Orders);
         }
         assert_eq!(parse(r#"{"NotificationType":"PRICING_HEALTH"}"#), Ok(None));
         assert!(

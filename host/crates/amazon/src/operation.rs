@@ -8,6 +8,8 @@ use ml_connector_remote::Rate;
 pub(crate) enum Operation {
     /// Orders 2026-01-01.
     SearchOrders,
+    /// Orders 2026-01-01: one order by its id.
+    GetOrder,
     /// Orders v0, until 2027-03-27.
     GetOrders,
     /// Orders v0: an order's items, a call for each order.
@@ -43,6 +45,7 @@ impl Operation {
     fn plan(self) -> Plan {
         match self {
             Self::SearchOrders => Plan("searchOrders", "/orders/2026-01-01/orders", 180_000, 20),
+            Self::GetOrder => Plan("getOrder", "/orders/2026-01-01/orders", 2_000, 30),
             Self::GetOrders => Plan("getOrders", "/orders/v0/orders", 60_000, 20),
             Self::GetOrderItems => Plan("getOrderItems", "/orders/v0/orders", 2_000, 30),
             Self::CreateRestrictedDataToken => {

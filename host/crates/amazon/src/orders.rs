@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
+use ml_connector_domain::OrderId;
 use ml_connector_ports::{Account, Ask, Page, RawRecord, SourceError, Urgency};
+use ml_connector_remote::Response;
 use secrecy::SecretString;
 
-use crate::call::{Call, Caller};
+use crate::call::{Call, Caller, NOT_FOUND, RESTRICTED_EXPIRED};
 use crate::client::{instant, loops, not_understood, page_of};
 use crate::marketplace;
 use crate::operation::Operation;
@@ -36,8 +38,7 @@ impl RefusedSets {
     }
 }
 
-/// A page of searchOrders. If Amazon refuses a data set that an order can be booked without (as happened with
-/// 2026-01-01 in the Far East), the page is read without it.
+/// A page of searchOrders.
 pub(crate) async fn current(
     caller: &Caller,
     refused: &RefusedSets,
@@ -45,27 +46,55 @@ pub(crate) async fn current(
     ask: Ask<'_>,
 ) -> Result<Page, SourceError> {
     let (from, to) = (instant(ask.window.from), instant(ask.window.to));
+    let mut query = vec![
+        ("lastUpdatedAfter", from.as_str()),
+        ("lastUpdatedBefore", to.as_str()),
+        ("maxResultsPerPage", "100"),
+    ];
+    query.extend(ask.token.map(|token| ("paginationToken", token)));
+    let operation = Operation::SearchOrders;
+    let call = Call::get(account, operation, &query, ask.urgency);
+    page_of(operation, ask, &with_data_sets(caller, refused, call).await?)
+}
+
+/// One order as it is now; `None` if Amazon does not serve it.
+pub(crate) async fn one(
+    caller: &Caller,
+    refused: &RefusedSets,
+    account: &Account,
+    order: &OrderId,
+) -> Result<Option<RawRecord>, SourceError> {
+    let operation = Operation::GetOrder;
+    let segments = [order.as_str()];
+    let call = Call { segments: &segments, ..Call::get(account, operation, &[], Urgency::Live) };
+    match with_data_sets(caller, refused, call).await {
+        Ok(answer) => {
+            wire::orders::one(&answer.body).map(Some).map_err(|error| not_understood(operation, &error))
+        }
+        Err(SourceError::Refused { code: NOT_FOUND, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Calls with the data sets that are wanted. If Amazon refuses one that an order can be booked without (as happened
+/// with 2026-01-01 in the Far East), it is left out.
+async fn with_data_sets(
+    caller: &Caller,
+    refused: &RefusedSets,
+    call: Call<'_>,
+) -> Result<Response, SourceError> {
+    let account = call.account;
     loop {
         let without = refused.of(account);
         let buyer = BUYER.iter().filter(|_| caller.options.buyer_data);
-        let sets: Vec<&'static str> = NEEDED
-            .iter()
-            .chain(&USEFUL)
-            .chain(buyer)
-            .filter(|set| !without.contains(*set))
-            .copied()
-            .collect();
+        let wanted = NEEDED.iter().chain(&USEFUL).chain(buyer);
+        let sets: Vec<&'static str> = wanted.filter(|set| !without.contains(*set)).copied().collect();
         let included = sets.join(",");
-        let mut query = vec![
-            ("lastUpdatedAfter", from.as_str()),
-            ("lastUpdatedBefore", to.as_str()),
-            ("maxResultsPerPage", "100"),
-            ("includedData", included.as_str()),
-        ];
-        query.extend(ask.token.map(|token| ("paginationToken", token)));
-        let operation = Operation::SearchOrders;
-        match caller.call(Call::get(account, operation, &query, ask.urgency)).await {
-            Ok(answer) => return page_of(operation, ask, &answer),
+        let mut query = call.query.to_vec();
+        query.push(("includedData", included.as_str()));
+        let asked =
+            Call { segments: call.segments, ..Call::get(account, call.operation, &query, call.urgency) };
+        match caller.call(asked).await {
             Err(SourceError::Refused { code: "AMZ-DATA-SET", message }) => {
                 let named = |set: &&&str| message.contains(**set);
                 let Some(set) = sets.iter().filter(|set| !NEEDED.contains(set)).find(named) else {
@@ -74,7 +103,7 @@ pub(crate) async fn current(
                 tracing::warn!(seller = %account.seller, region = %account.region, set, "orders are read without a data set");
                 refused.add(account, set);
             }
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }
@@ -93,7 +122,14 @@ pub(crate) async fn v0(caller: &Caller, account: &Account, ask: Ask<'_>) -> Resu
     ];
     query.extend(ask.token.map(|token| ("NextToken", token)));
     let operation = Operation::GetOrders;
-    let answer = caller.call(Call::get(account, operation, &query, ask.urgency)).await?;
+    let restricted = match caller.options.buyer_data {
+        true => {
+            restricted(caller, account, (ORDERS_PATH, &["buyerInfo", "shippingAddress"]), ask.urgency).await?
+        }
+        false => None,
+    };
+    let call = Call { restricted, ..Call::get(account, operation, &query, ask.urgency) };
+    let answer = caller.call(call).await?;
     let list = orders_v0::list(&answer.body).map_err(|error| not_understood(operation, &error))?;
     loops(operation, list.next.as_deref(), ask.token)?;
     let mut records = Vec::with_capacity(list.orders.len());
@@ -111,8 +147,28 @@ pub(crate) async fn v0(caller: &Caller, account: &Account, ask: Ask<'_>) -> Resu
     Ok(Page { records, next: list.next, applied_to: list.applied_to })
 }
 
+/// Who bought, and where it goes.
+const ORDERS_PATH: &str = "/orders/v0/orders";
 /// Gift wrap is money, and stands among the restricted data of the items.
 const ITEMS_PATH: &str = "/orders/v0/orders/{orderId}/orderItems";
+
+/// A token for restricted data. Without the role there is none; what is missing then shows where an order does not
+/// foot.
+async fn restricted(
+    caller: &Caller,
+    account: &Account,
+    (path, elements): (&str, &[&str]),
+    urgency: Urgency,
+) -> Result<Option<SecretString>, SourceError> {
+    match caller.restricted_token(account, path, elements, urgency).await {
+        Ok(token) => Ok(Some(token)),
+        Err(SourceError::Refused { code, message }) => {
+            tracing::warn!(code, %message, path, "read without restricted data");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
 
 async fn items(
     caller: &Caller,
@@ -120,16 +176,24 @@ async fn items(
     order: &str,
     urgency: Urgency,
 ) -> Result<Vec<String>, SourceError> {
-    let restricted: Option<SecretString> =
-        match caller.restricted_token(account, ITEMS_PATH, &["buyerInfo"], urgency).await {
-            Ok(token) => Some(token),
-            // Without the role there is no token; what is missing then shows where an order does not foot.
-            Err(SourceError::Refused { code, message }) => {
-                tracing::warn!(code, %message, "items are read without restricted data");
-                None
-            }
-            Err(error) => return Err(error),
-        };
+    let token = restricted(caller, account, (ITEMS_PATH, &["buyerInfo"]), urgency).await?;
+    match items_by(caller, account, order, urgency, token).await {
+        // By Amazon's clock it had expired and is forgotten: once more, with a fresh one.
+        Err(SourceError::Transient { code: RESTRICTED_EXPIRED, .. }) => {
+            let token = restricted(caller, account, (ITEMS_PATH, &["buyerInfo"]), urgency).await?;
+            items_by(caller, account, order, urgency, token).await
+        }
+        result => result,
+    }
+}
+
+async fn items_by(
+    caller: &Caller,
+    account: &Account,
+    order: &str,
+    urgency: Urgency,
+    restricted: Option<SecretString>,
+) -> Result<Vec<String>, SourceError> {
     let operation = Operation::GetOrderItems;
     let segments = [order, "orderItems"];
     let (mut items, mut token): (Vec<String>, Option<String>) = (Vec::new(), None);

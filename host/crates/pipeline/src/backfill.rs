@@ -65,7 +65,7 @@ pub async fn work_off(parts: &Parts, seller: &Seller, mut backfill: Backfill) ->
         let ask = Ask { stream, window, token: backfill.token.as_deref(), urgency: Urgency::Backfill };
         let page = match parts.source.page(&account, ask).await {
             Ok(page) => page,
-            Err(SourceError::StaleToken { code, message }) => {
+            Err(SourceError::StaleToken { code, message }) if backfill.token.is_some() => {
                 // Read too slowly for the token's life: in halves it is fast enough.
                 tracing::info!(%code, %message, "a back-fill's page token expired: its window is halved");
                 backfill.window_to = Some(half_way(window));

@@ -76,6 +76,23 @@ pub async fn poll(
     }
 }
 
+/// Keeps a record that was asked for by its id, as if a poll had brought it; no cursor moves.
+///
+/// # Errors
+/// The store failed.
+pub async fn keep(
+    parts: &Parts,
+    account: &Account,
+    stream: Stream,
+    record: RawRecord,
+) -> Result<(), StageError> {
+    let now = parts.clock.now();
+    let subject = record.natural_id.clone();
+    let mut changes = raw_changes(account, stream, vec![record], now);
+    changes.push(audit(now, &account.seller, subject, Action::Read, "asked for by its id".to_owned()));
+    Ok(parts.store.apply(changes).await?)
+}
+
 /// The youngest bound that may be asked for at `now`, in whole seconds as Amazon's bounds are.
 fn newest(now: Timestamp) -> Timestamp {
     let bound = later(now, -FRESHEST);

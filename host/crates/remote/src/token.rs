@@ -72,6 +72,15 @@ impl TokenCache {
         *self.slot(key).lock().await = Some(token);
     }
 
+    /// Forgets a token wherever it is kept.
+    pub async fn forget(&self, refused: &SecretString) {
+        let all: Vec<Slot> =
+            self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        for slot in all {
+            slot.lock().await.take_if(|token| token.secret.expose_secret() == refused.expose_secret());
+        }
+    }
+
     /// Forgets a token that the remote refused, unless another one has taken its place already.
     pub async fn invalidate(&self, key: &str, refused: &SecretString) {
         let slot = self.slot(key);
@@ -122,5 +131,9 @@ mod tests {
         assert_eq!(get(&cache, &fetches, 0).await, "t1");
         cache.invalidate("k", &old).await;
         assert_eq!(get(&cache, &fetches, 0).await, "t1");
+        cache.forget(&old).await;
+        assert_eq!(get(&cache, &fetches, 0).await, "t1");
+        cache.forget(&"t1".into()).await;
+        assert_eq!(get(&cache, &fetches, 0).await, "t2");
     }
 }

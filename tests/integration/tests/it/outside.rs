@@ -203,6 +203,25 @@ async fn the_commands_tell_of_places_products_retention_and_reports() {
     let file = installed.path("notification.json");
     let said = installed.said(&["notification", file.to_str().expect("a path")]).await;
     assert!(said.starts_with("transactions of"), "{said}");
+    // One about an order has that order read, by a call that costs less than a search.
+    let order = world.scenario.orders.iter().rfind(|order| order.shipped().is_some()).expect("some");
+    let about = |id: &str| {
+        json!({ "NotificationType": "ORDER_CHANGE", "Payload": { "OrderChangeNotification": {
+            "SellerId": seller, "AmazonOrderId": id, "Summary": { "MarketplaceId": order.marketplace.id } } } })
+    };
+    let calls = |operation: &str| world.journal.to_json()["amazon"][operation]["200"].as_u64().unwrap_or(0);
+    let searches = calls("searchOrders");
+    let rows = [(order.id.as_str(), " read"), ("113-0000000-0000000", "NTF-ORDER")];
+    for (id, wanted) in rows {
+        std::fs::write(installed.path("notification.json"), about(id).to_string()).expect("writes");
+        let said = installed.said(&["notification", file.to_str().expect("a path")]).await;
+        assert!(said.contains(id) && said.contains(wanted), "{said}");
+    }
+    assert_eq!((calls("getOrder"), calls("searchOrders")), (1, searches));
+    let told = installed.said(&["explain", &order.id]).await;
+    assert!(told.contains("asked for by its id"), "{told}");
+    let one = installed.said(&["retention", &order.id]).await;
+    assert!(one.contains(&order.id) && one.contains("Amazon serves it"), "{one}");
     // Three years later Amazon serves nothing of it, and it is said so.
     let later =
         world.scenario.end.saturating_add(SignedDuration::from_hours(3 * 366 * 24)).expect("in range");
@@ -210,6 +229,9 @@ async fn the_commands_tell_of_places_products_retention_and_reports() {
     let retention: Value =
         serde_json::from_str(&installed.said(&["retention", "--json"]).await).expect("JSON");
     let outside = retention["outside"].as_u64().expect("a count");
+    let american = world.scenario.orders.iter().find(|order| order.marketplace.id == "ATVPDKIKX0DER");
+    let one = installed.said(&["retention", &american.expect("some").id]).await;
+    assert!(one.contains("outside since"), "{one}");
     let japan =
         world.scenario.orders.iter().filter(|order| order.marketplace.id == "A1VC38T7YXB528").count() as u64;
     let all: u64 =

@@ -127,6 +127,47 @@ async fn the_master_key_changes_under_a_running_daemon() {
     assert!(installed.refused(&["serve", "--until", &end]).await.contains("KEY-MISSING"));
 }
 
+/// What systemd and the environment hold is not the daemon's to write: its owner puts the new key before the old one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_key_from_systemd_or_the_environment_is_changed_by_its_owner() {
+    let installed = Installed::start("key-sources", small(66)).await;
+    let (second, third) = ("a1".repeat(32), "b2".repeat(32));
+    let config = std::fs::read_to_string(installed.path("ml-connector.toml")).expect("reads");
+    let from = |line: &str| {
+        let changed = config.replace("master_key_file = \"master.key\"", line);
+        assert_ne!(changed, config);
+        std::fs::write(installed.path("ml-connector.toml"), changed).expect("writes");
+    };
+    let until = installed.simulator.world.scenario.start.to_string();
+    let said = async |arguments: &[&str], variable: &str, value: &str| {
+        let output = installed.command(arguments).env(variable, value).output().await.expect("starts");
+        (output.status.success(), crate::process::words(&output))
+    };
+    from("master_key_credential = \"books\"");
+    assert!(installed.refused(&["keys", "rotate"]).await.contains("KEY-MISSING: systemd"));
+    let folder = installed.path("credentials");
+    std::fs::create_dir(&folder).expect("a folder");
+    let file = folder.join("books");
+    let systemd = async |keys: &str, arguments: &[&str]| {
+        std::fs::write(&file, keys).expect("writes");
+        let answer = said(arguments, "CREDENTIALS_DIRECTORY", folder.to_str().expect("a path")).await;
+        assert_eq!(std::fs::read_to_string(&file).expect("reads"), keys, "it is not ours to write");
+        answer
+    };
+    let (done, words) = systemd(MASTER_KEY, &["keys", "rotate"]).await;
+    assert!(!done && words.contains("KEY-ONE"), "{words}");
+    let (done, words) = systemd(&format!("{second}\n{MASTER_KEY}\n"), &["keys", "rotate"]).await;
+    assert!(done && words.starts_with("5 credentials") && words.contains("leave only the first"), "{words}");
+    assert!(systemd(&second, &["serve", "--until", &until]).await.0);
+    from("master_key_variable = \"BOOKS_KEY\"");
+    assert!(installed.refused(&["keys", "rotate"]).await.contains("KEY-MISSING: the environment"));
+    let (done, words) = said(&["keys", "rotate"], "BOOKS_KEY", &format!("{third},{second}")).await;
+    assert!(done && words.starts_with("5 credentials"), "{words}");
+    assert!(said(&["serve", "--until", &until], "BOOKS_KEY", &third).await.0);
+    let (done, words) = said(&["serve", "--until", &until], "BOOKS_KEY", &second).await;
+    assert!(!done && words.contains("VLT-REFUSED"), "{words}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seller_authorises_in_the_browser_and_only_once() {
     let installed = Installed::start("consent", small(64)).await;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_amazon::OrdersApi;
+use ml_connector_domain::canonical::Transaction;
 use ml_connector_domain::{Clock as _, Region};
 use ml_connector_pipeline::backfill;
 use ml_connector_pipeline::report::report;
-use ml_connector_ports::{AmazonSource as _, Ask, Pause, Stream, Urgency, Window};
+use ml_connector_ports::{Account, AmazonSource as _, Ask, Pause, Stream, Urgency, Window};
 use ml_connector_simulator::control::{AmazonFaults, FaultRates};
 use ml_connector_simulator::scenario::ScenarioOptions;
 use ml_connector_storage::{Backfill, Store as _, Upkeep as _};
@@ -120,6 +121,86 @@ async fn a_back_fill_keeps_history_and_books_none_of_it() {
     assert_eq!((figures.orders.read, figures.documents.invoices, figures.orders.review), (0, 0, 0));
     let unexpected = world.journal.all_unexpected();
     assert!(unexpected.is_empty(), "{unexpected:?}");
+}
+
+/// Fetching history waits; a poll of what is new does not, whoever's it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_holds_up_neither_its_own_sellers_polls_nor_anothers() {
+    let connected = Connected::start("fair", ScenarioOptions { sellers: 2, ..small(57) }).await;
+    let scenario = &connected.simulator.world.scenario;
+    connected.set_clock(scenario.end).await;
+    let of = |n: usize| Account { seller: scenario.sellers[n].id.as_str().into(), region: Region::Na };
+    let window = Window { from: scenario.start, to: later(scenario.end, -SignedDuration::from_hours(1)) };
+    let ask = |urgency| Ask { stream: Stream::Orders, window, token: None, urgency };
+    let _guard = connected.clock.worker();
+    let began = connected.clock.now();
+    let page = async |n: usize, urgency| {
+        connected.amazon.page(&of(n), ask(urgency)).await.expect("a page");
+        connected.clock.now().duration_since(began).as_secs()
+    };
+    for _ in 0..17 {
+        assert_eq!(page(0, Urgency::Backfill).await, 0, "the burst, less what is left in hand");
+    }
+    assert_eq!(page(1, Urgency::Live).await, 0, "another seller has limits of its own");
+    assert_eq!(page(0, Urgency::Live).await, 0, "and this one's poll finds a call in hand");
+    assert!(page(0, Urgency::Backfill).await > 100, "the backlog waits until it would leave two");
+    assert_eq!(answered(&connected, "429"), 0);
+}
+
+/// A month after its end a settlement is read once more. What differs is a new version, and a person is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_amazon_corrects_weeks_later_is_a_new_version_and_waits_for_a_person() {
+    let connected = Connected::start("corrected", small(58)).await;
+    let world = Arc::clone(&connected.simulator.world);
+    let first_end = world.scenario.groups.iter().map(|group| group.end).min().expect("settlements");
+    let first_end = Timestamp::from_millisecond(first_end).expect("in range");
+    let days = |count: i64| SignedDuration::from_hours(24 * count);
+    connected.run_until(later(first_end, days(29))).await;
+    let corrected = world.scenario.transactions.iter().find(|transaction| {
+        let group = transaction.group.map(|group| &world.scenario.groups[group]);
+        transaction.items.is_empty() && group.is_some_and(|group| group.end == first_end.as_millisecond())
+    });
+    let id = corrected.expect("a fee").id.clone();
+    let total = async || {
+        let kept = connected.store.newest(&connected.seller.id, "transaction", &id).await.expect("reads");
+        let kept = kept.expect("was read");
+        let transaction: Transaction = serde_json::from_str(&kept.record).expect("reads");
+        (transaction.total.minor, kept.stage)
+    };
+    let before = total().await;
+    assert_eq!(before.1, "documented", "it is in its settlement's journal");
+    set(&connected, AmazonFaults { amend: Some(id.clone()), ..AmazonFaults::default() });
+    connected.run_until(later(first_end, days(31))).await;
+    assert_eq!(total().await, (before.0 + 1, before.1), "the newest version is what Amazon says now");
+    let open = connected.store.open_reviews(1_000).await.expect("reads");
+    let item = open.iter().find(|item| item.subject == id).expect("waits for a person");
+    assert_eq!(item.code, "changed-after-journal");
+    connected.assert_books_are_right();
+}
+
+/// Finances v0 refuses a page that would be too large, as an invalid input.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_would_be_too_large_is_read_in_smaller_ones() {
+    let connected = Connected::start("large", ScenarioOptions { orders_per_day: 30, ..small(59) }).await;
+    let world = Arc::clone(&connected.simulator.world);
+    connected.set_clock(world.scenario.end).await;
+    let _guard = connected.clock.worker();
+    let of_na = world.scenario.groups.iter().filter(|group| group.region as usize == Region::Na as usize);
+    let largest = of_na.max_by_key(|group| group.transactions).expect("settlements");
+    let account = connected.account(Region::Na);
+    let whole = connected.amazon.group_events(&account, &largest.id).await.expect("events");
+    let before = answered(&connected, "400");
+    set(&connected, AmazonFaults { page_bytes: Some(8_192), ..AmazonFaults::default() });
+    let parts = connected.amazon.group_events(&account, &largest.id).await.expect("events");
+    assert_eq!((before, parts.len()), (0, whole.len()));
+    assert!(parts.iter().all(|event| whole.contains(event)), "the same events");
+    assert!(answered(&connected, "400") > 0, "nothing was too large: the test shows nothing");
+    set(&connected, AmazonFaults { page_bytes: Some(400), ..AmazonFaults::default() });
+    let window =
+        Window { from: world.scenario.start, to: later(world.scenario.end, -SignedDuration::from_hours(1)) };
+    let ask = Ask { stream: Stream::Groups, window, token: None, urgency: Urgency::Live };
+    let page = connected.amazon.page(&account, ask).await.expect("a page");
+    assert!(page.records.len() < 100 && page.next.is_some(), "{}", page.records.len());
 }
 
 /// What an earlier process was told to wait for, the next one waits for.

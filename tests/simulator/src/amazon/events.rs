@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::finances::{TOKEN_LIFE, known_only, number};
+use super::finances::{TOKEN_LIFE, known_only, number, within_page};
 use super::{World, clock, invalid, paging, refusal};
 use crate::clock::text;
 use crate::http::{Incoming, Reply};
@@ -43,9 +43,9 @@ fn page(world: &World, seller: usize, region: Region, id: &str, request: &Incomi
     let found: Vec<&Transaction> = all.skip(from).take(size + 1).collect();
     let mut lists: Map<String, Value> = Map::new();
     for transaction in found.iter().take(size) {
-        let (list, event) = event(world, transaction);
+        let (list, own) = event(world, transaction);
         if let Value::Array(events) = lists.entry(list).or_insert_with(|| json!([])) {
-            events.push(event);
+            events.extend(own);
         }
     }
     // Production sends lists that no model knows.
@@ -54,14 +54,22 @@ fn page(world: &World, seller: usize, region: Region, id: &str, request: &Incomi
     if found.len() > size {
         payload["NextToken"] = json!(paging::encode(request, &FREE, (0, from + size), now));
     }
-    Ok(Reply::json(200, &json!({ "payload": payload })))
+    within_page(world, &json!({ "payload": payload }))
 }
 
 fn amount(currency: Currency, minor: i64) -> Value {
     json!({ "CurrencyCode": currency.code(), "CurrencyAmount": number(currency, minor) })
 }
 
-fn event(world: &World, transaction: &Transaction) -> (String, Value) {
+/// A fee in two events that are alike in everything, and what is left of it.
+fn twice(currency: Currency, name: &str, total: i64) -> Vec<Value> {
+    let parts = [total / 2, total / 2, total % 2].into_iter().filter(|minor| *minor != 0);
+    let fee = |minor| json!({ "FeeList": [{ "FeeType": name, "FeeAmount": amount(currency, minor) }] });
+    parts.map(fee).collect()
+}
+
+/// A transaction's list and its events there.
+fn event(world: &World, transaction: &Transaction) -> (String, Vec<Value>) {
     let currency = transaction.marketplace.currency;
     let order = transaction.order.map(|order| world.scenario.orders[order].id.clone());
     let posted = text(transaction.posted);
@@ -74,6 +82,9 @@ fn event(world: &World, transaction: &Transaction) -> (String, Value) {
         _ => "AdjustmentEventList",
     };
     let total = transaction.total();
+    if list == "ServiceFeeEventList" {
+        return (list.to_owned(), twice(currency, transaction.description, total));
+    }
     let event = match list {
         "ShipmentEventList" => json!({
             "AmazonOrderId": order, "PostedDate": posted,
@@ -84,16 +95,13 @@ fn event(world: &World, transaction: &Transaction) -> (String, Value) {
             "AmazonOrderId": order, "PostedDate": posted,
             "ShipmentItemAdjustmentList": transaction.items.iter().map(|i| item(currency, i, true)).collect::<Vec<_>>(),
         }),
-        "ServiceFeeEventList" => {
-            json!({ "FeeList": [{ "FeeType": transaction.description, "FeeAmount": amount(currency, total) }] })
-        }
         "ProductAdsPaymentEventList" => {
             json!({ "postedDate": posted, "transactionType": "charge", "transactionValue": amount(currency, total) })
         }
         _ => json!({ "AdjustmentType": transaction.description, "PostedDate": posted,
             "AdjustmentAmount": amount(currency, total) }),
     };
-    (list.to_owned(), event)
+    (list.to_owned(), vec![event])
 }
 
 fn item(currency: Currency, item: &TransactionItem, adjustment: bool) -> Value {

@@ -115,8 +115,22 @@ pub(super) fn settlement_id(group: usize) -> String {
     format!("1{group:010}")
 }
 
+/// A transaction as it reads after Amazon has corrected it.
+fn amended(transaction: &Transaction) -> Transaction {
+    fn more(node: &mut Breakdown) {
+        node.amount += 1;
+        node.parts.first_mut().into_iter().for_each(more);
+    }
+    let mut amended = transaction.clone();
+    amended.breakdowns.first_mut().into_iter().for_each(more);
+    amended
+}
+
 fn transaction(world: &World, transaction: &Transaction) -> Value {
     let now = world.clock.now();
+    let corrected = world.faults.amazon(now).amend.is_some_and(|id| id == transaction.id);
+    let corrected = (corrected && transaction.items.is_empty()).then(|| amended(transaction));
+    let transaction = corrected.as_ref().unwrap_or(transaction);
     let currency = transaction.marketplace.currency;
     let mut related: Vec<(&str, String)> = Vec::new();
     if let Some(order) = transaction.order {
@@ -208,7 +222,7 @@ pub(super) fn groups(world: &World, seller: usize, region: Region, request: &Inc
 }
 
 fn groups_page(world: &World, seller: usize, region: Region, request: &Incoming) -> Result<Reply, Reply> {
-    const FREE: [&str; 1] = ["NextToken"];
+    const FREE: [&str; 2] = ["NextToken", "MaxResultsPerPage"];
     known_only(
         request,
         &[
@@ -264,7 +278,19 @@ fn groups_page(world: &World, seller: usize, region: Region, request: &Incoming)
     if let (true, Some(last)) = (found.len() > size, shown.last()) {
         payload["NextToken"] = json!(paging::encode(request, &FREE, (0, *last), now));
     }
-    Ok(Reply::json(200, &json!({ "payload": payload })))
+    within_page(world, &json!({ "payload": payload }))
+}
+
+/// The largest page of Finances v0.
+const PAGE_BYTES: usize = 10 << 20;
+
+/// A page, unless it is larger than a page may be: the caller has to ask for fewer results.
+pub(super) fn within_page(world: &World, body: &Value) -> Result<Reply, Reply> {
+    let most = world.faults.amazon(world.clock.now()).page_bytes.unwrap_or(PAGE_BYTES);
+    match body.to_string().len() {
+        bytes if bytes > most => Err(invalid("The response exceeds the maximum size.")),
+        _ => Ok(Reply::json(200, body)),
+    }
 }
 
 fn group(group: &Group, now: i64) -> Value {

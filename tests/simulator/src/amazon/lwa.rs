@@ -120,10 +120,14 @@ pub(super) fn restricted(world: &World, seller: usize, region: Region, request: 
     };
     let path = resource["path"].as_str().unwrap_or_default();
     let elements = resource["dataElements"].as_array().cloned().unwrap_or_default();
+    let allowed: &[&str] = match path {
+        super::ORDERS_V0_PATH => &["buyerInfo", "shippingAddress"],
+        path if path.starts_with("/orders/v0/orders/") && path.ends_with("/orderItems") => &["buyerInfo"],
+        _ => &[],
+    };
     let good = resource["method"] == "GET"
-        && path.starts_with("/orders/v0/orders/")
-        && path.ends_with("/orderItems")
-        && elements.iter().all(|element| element == "buyerInfo");
+        && !allowed.is_empty()
+        && elements.iter().all(|element| allowed.iter().any(|known| element == known));
     if !good {
         return refusal(
             400,

@@ -94,11 +94,17 @@ const PARTICIPATIONS: Operation = get("getMarketplaceParticipations", 62_500, 15
 const SEARCH_CATALOG: Operation = get("searchCatalogItems", 500, 2, "2.0");
 const ROTATE_SECRET: Operation = post("rotateApplicationClientSecret", 59_880, 1, "0.0167");
 
+/// The lists that are polled.
+const LISTS: [&str; 5] =
+    [SEARCH_ORDERS.name, LIST_TRANSACTIONS.name, LIST_GROUPS.name, LIST_PAYOUTS.name, GET_REPORTS.name];
+
+const ORDERS_V0_PATH: &str = "/orders/v0/orders";
+
 /// The operation of a path, with what the path names.
 fn operation<'a>(method: &Method, path: &'a str) -> Option<(Operation, &'a str)> {
     let found = match path {
         "/orders/2026-01-01/orders" => (SEARCH_ORDERS, ""),
-        "/orders/v0/orders" => (GET_ORDERS_V0, ""),
+        ORDERS_V0_PATH => (GET_ORDERS_V0, ""),
         "/tokens/2021-03-01/restrictedDataToken" => (CREATE_RDT, ""),
         "/finances/2024-06-19/transactions" => (LIST_TRANSACTIONS, ""),
         "/finances/v0/financialEventGroups" => (LIST_GROUPS, ""),
@@ -158,13 +164,19 @@ pub(crate) fn handle(world: &World, region: Region, request: &Incoming) -> Reply
     let faults = world.faults.amazon(world.clock.now());
     let reply = answer(world, region, request, (operation, id), &faults);
     world.journal.count("amazon", operation.name, reply.status());
-    if operation.name == SEARCH_ORDERS.name
-        && let Some(seller) = caller(world, request)
-    {
-        world.journal.searched((seller, region.name()), world.clock.now());
+    if let Some(seller) = caller(world, request) {
+        let (of, now) = ((seller, region.name()), world.clock.now());
+        if operation.name == SEARCH_ORDERS.name {
+            world.journal.searched(of, now);
+        }
+        let token = ["paginationToken", "nextToken", "NextToken"];
+        if LISTS.contains(&operation.name) && token.iter().all(|name| request.parameter(name).is_none()) {
+            world.journal.polled(operation.name, of, now);
+        }
     }
     let expected = operation.name == CREATE_REPORT.name
         || faults.refuse_data_set.is_some()
+        || faults.page_bytes.is_some()
         || faults.html_error > 0.0
         || faults.clock_ahead_ms != 0;
     if reply.status() == 400 && !expected {
@@ -224,7 +236,7 @@ fn answer(
     match operation.name {
         "searchOrders" => orders::search(world, seller, region, request, faults),
         "getOrder" => orders::get(world, seller, region, id, request),
-        "getOrders" => orders_v0::list(world, seller, region, request),
+        "getOrders" => orders_v0::list(world, seller, region, request, token.restricted.is_some()),
         "getOrderItems" => orders_v0::items(world, seller, region, id, token.restricted.is_some()),
         "createRestrictedDataToken" => lwa::restricted(world, seller, region, request),
         "listTransactions" => finances::transactions(world, seller, region, request),
@@ -260,7 +272,12 @@ fn authenticate(
         // A token of another region is denied without saying why.
         Some(token) if token.region != region => Err(denied("")),
         // A token for restricted data is good for its path only.
-        Some(token) if token.restricted.is_some() && operation.name != GET_ORDER_ITEMS.name => {
+        Some(token)
+            if token.restricted.as_deref().is_some_and(|path| match path {
+                ORDERS_V0_PATH => operation.name != GET_ORDERS_V0.name,
+                _ => operation.name != GET_ORDER_ITEMS.name,
+            }) =>
+        {
             Err(denied(""))
         }
         Some(token) => Ok(token),

@@ -146,7 +146,7 @@ pub(super) fn get(world: &World, seller: usize, region: Region, id: &str, reques
 }
 
 /// Who bought: a name that occurs nowhere else, so that it is found wherever it was left.
-fn buyer_name(order: &Order) -> String {
+pub(super) fn buyer_name(order: &Order) -> String {
     format!("Perdita Quillfeather {}", &order.id[4..])
 }
 

@@ -13,13 +13,25 @@ const FREE: [&str; 2] = ["NextToken", "MaxResultsPerPage"];
 /// A page token's life is not documented; a day is generous.
 const TOKEN_LIFE: i64 = DAY;
 
-pub(super) fn list(world: &World, seller: usize, region: Region, request: &Incoming) -> Reply {
-    match page(world, seller, region, request) {
+pub(super) fn list(
+    world: &World,
+    seller: usize,
+    region: Region,
+    request: &Incoming,
+    restricted: bool,
+) -> Reply {
+    match page(world, seller, region, request, restricted) {
         Ok(reply) | Err(reply) => reply,
     }
 }
 
-fn page(world: &World, seller: usize, region: Region, request: &Incoming) -> Result<Reply, Reply> {
+fn page(
+    world: &World,
+    seller: usize,
+    region: Region,
+    request: &Incoming,
+    restricted: bool,
+) -> Result<Reply, Reply> {
     known_only(
         request,
         &["MarketplaceIds", "LastUpdatedAfter", "LastUpdatedBefore", "MaxResultsPerPage", "NextToken"],
@@ -58,7 +70,8 @@ fn page(world: &World, seller: usize, region: Region, request: &Incoming) -> Res
         .filter(|(_, n)| places.contains(&world.scenario.orders[*n].marketplace.id));
     let found: Vec<(i64, usize)> = current.take(size + 1).copied().collect();
     let shown = &found[..found.len().min(size)];
-    let orders: Vec<Value> = shown.iter().map(|(_, n)| order(&world.scenario.orders[*n], now)).collect();
+    let orders: Vec<Value> =
+        shown.iter().map(|(_, n)| order(&world.scenario.orders[*n], now, restricted)).collect();
     let mut payload = json!({ "Orders": orders, "LastUpdatedBefore": text(before) });
     if let (true, Some(last)) = (found.len() > size, shown.last()) {
         payload["NextToken"] = json!(paging::encode(request, &FREE, *last, now));
@@ -70,7 +83,7 @@ fn money(currency: Currency, minor: i64) -> Value {
     json!({ "CurrencyCode": currency.code(), "Amount": currency.decimal(minor) })
 }
 
-fn order(order: &Order, now: i64) -> Value {
+fn order(order: &Order, now: i64, restricted: bool) -> Value {
     let (updated, status) = order.at(now).unwrap_or((0, Status::Pending));
     let name = match status {
         Status::Pending => "Pending",
@@ -91,6 +104,12 @@ fn order(order: &Order, now: i64) -> Value {
     });
     if let Some(original) = &order.replaces {
         body["ReplacedOrderId"] = json!(original);
+    }
+    // Left out without a word for who comes without the token for it.
+    if restricted && status != Status::Pending {
+        let name = super::orders::buyer_name(order);
+        body["ShippingAddress"] = json!({ "Name": name, "City": "Springfield", "CountryCode": "US" });
+        body["BuyerInfo"] = json!({ "BuyerName": name });
     }
     if priced(status, order) {
         body["OrderTotal"] = money(order.marketplace.currency, order.total());

@@ -88,26 +88,53 @@ fn read(list: &str, event: &Value) -> Event {
     }
 }
 
-/// Collects item ids and amounts. An event's own total (`TotalAmount`, `FundTransferAmount`, …) repeats its parts and
-/// is read only where there are none.
+/// Members that hold all the money of what they stand in; what stands beside them are its parts, or what it was
+/// reckoned from (Amazon, Finances v0 model: "totalAmount = feeAmount + taxAmount" and the like).
+const WHOLE: [&str; 9] = [
+    "TotalAmount",
+    "totalAmount",
+    "transactionValue",
+    "AdjustmentAmount",
+    "TotalExpense",
+    "ReimbursedAmount",
+    "WithheldAmount",
+    // These two stand beside each other.
+    "RecoveryAmount",
+    "OverPaymentCredit",
+];
+/// Members that are stated as a size and taken from the balance.
+const TAKEN_OFF: [&str; 1] = ["LiquidationFeeAmount"];
+
+/// Collects item ids and amounts, no amount twice.
 fn walk(value: &Value, items: &mut Vec<String>, amounts: &mut Vec<Money>) {
     match value {
         Value::Object(members) => {
-            if let Some(money) = money(members) {
+            if let Some(money) = money(value) {
                 amounts.push(money);
                 return;
             }
             let id = ["OrderAdjustmentItemId", "OrderItemId"].iter().find_map(|name| members.get(*name));
             items.extend(id.and_then(Value::as_str).map(str::to_owned));
-            members.values().for_each(|member| walk(member, items, amounts));
+            let whole: Vec<Money> =
+                WHOLE.iter().filter_map(|name| members.get(*name)).filter_map(money).collect();
+            if !whole.is_empty() {
+                amounts.extend(whole);
+                return;
+            }
+            for (name, member) in members {
+                match money(member).filter(|_| TAKEN_OFF.contains(&name.as_str())) {
+                    Some(fee) => amounts.push(Money::new(-fee.minor, fee.currency)),
+                    None => walk(member, items, amounts),
+                }
+            }
         }
         Value::Array(list) => list.iter().for_each(|member| walk(member, items, amounts)),
         _ => {}
     }
 }
 
-fn money(members: &serde_json::Map<String, Value>) -> Option<Money> {
-    let (code, amount) = (members.get("CurrencyCode")?.as_str()?, members.get("CurrencyAmount")?);
+fn money(value: &Value) -> Option<Money> {
+    let (code, amount) = (value.get("CurrencyCode")?.as_str()?, value.get("CurrencyAmount")?);
     let Value::Number(amount) = amount else { return None };
     read_money(code, amount, "$").ok()
 }
@@ -144,5 +171,53 @@ mod tests {
         let (first, second) = (read(), read());
         assert_ne!(first[0].id, first[1].id);
         assert_eq!(first, second);
+    }
+    /// An amount is counted once, whatever else the event says it is made of.
+    #[test]
+    fn an_events_total_and_its_parts_are_the_same_money() {
+        let of = |minor: i64| format!(r#"{{"CurrencyCode":"JPY","CurrencyAmount":{minor}}}"#);
+        let event = |members: &[(&str, i64)]| {
+            let members: Vec<String> =
+                members.iter().map(|(name, minor)| format!(r#""{name}":{}"#, of(*minor))).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let items = |name: &str, item: &str| format!(r#"{{"{name}":[{item}]}}"#);
+        let rows = [
+            (
+                "ProductAdsPaymentEventList",
+                event(&[("baseValue", -90), ("taxValue", -10), ("transactionValue", -100)]),
+                -100,
+            ),
+            (
+                "SellerDealPaymentEventList",
+                event(&[("feeAmount", -90), ("taxAmount", -10), ("totalAmount", -100)]),
+                -100,
+            ),
+            (
+                "AdjustmentEventList",
+                items("AdjustmentItemList", &event(&[("PerUnitAmount", 7), ("TotalAmount", 21)])),
+                21,
+            ),
+            ("DebtRecoveryEventList", event(&[("RecoveryAmount", -50), ("OverPaymentCredit", 5)]), -45),
+            ("TaxWithholdingEventList", event(&[("BaseAmount", 1_000), ("WithheldAmount", -10)]), -10),
+            (
+                "FBALiquidationEventList",
+                event(&[("LiquidationProceedsAmount", 80), ("LiquidationFeeAmount", 30)]),
+                50,
+            ),
+            (
+                "RemovalShipmentEventList",
+                items(
+                    "RemovalShipmentItemList",
+                    &event(&[("Revenue", 30), ("FeeAmount", -9), ("TaxAmount", 3)]),
+                ),
+                24,
+            ),
+        ];
+        for (list, event, minor) in rows {
+            let read = page(&body(&format!(r#""{list}":[{event}]"#))).expect(list).events;
+            let sum: i64 = read[0].amounts.iter().map(|amount| amount.minor).sum();
+            assert_eq!(sum, minor, "{list}: {event}");
+        }
     }
 }

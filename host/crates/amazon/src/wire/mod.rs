@@ -115,13 +115,16 @@ fn records<T: DeserializeOwned>(
     raw: Vec<&RawValue>,
     id: impl Fn(T) -> String,
 ) -> Result<Vec<RawRecord>, serde_json::Error> {
-    raw.into_iter()
-        .map(|json| {
-            let natural_id = id(serde_json::from_str(json.get())?);
-            let json = json.get().to_owned();
-            Ok(RawRecord { natural_id, buyer_data: buyer::is_in(&json), json })
-        })
-        .collect()
+    raw.into_iter().map(|json| record(json, &id)).collect()
+}
+
+fn record<T: DeserializeOwned>(
+    json: &RawValue,
+    id: impl Fn(T) -> String,
+) -> Result<RawRecord, serde_json::Error> {
+    let natural_id = id(serde_json::from_str(json.get())?);
+    let json = json.get().to_owned();
+    Ok(RawRecord { natural_id, buyer_data: buyer::is_in(&json), json })
 }
 
 /// Reads a record; a failure says where.

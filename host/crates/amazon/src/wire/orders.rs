@@ -2,11 +2,11 @@
 
 use ml_connector_domain::canonical::{Charge, Order, OrderItem};
 use ml_connector_domain::{Currency, Money};
-use ml_connector_ports::{Page, Unreadable};
+use ml_connector_ports::{Page, RawRecord, Unreadable};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{bad_money, instant, read, records, unreadable};
+use super::{bad_money, instant, read, record, records, unreadable};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +40,18 @@ pub(crate) fn page(body: &[u8]) -> Result<Page, serde_json::Error> {
             .filter(|token| !token.is_empty()),
         applied_to: answer.last_updated_before.and_then(|text| text.parse().ok()),
     })
+}
+
+#[derive(Deserialize)]
+struct GetOrder<'a> {
+    #[serde(borrow)]
+    order: &'a RawValue,
+}
+
+/// The order of a getOrder.
+pub(crate) fn one(body: &[u8]) -> Result<RawRecord, serde_json::Error> {
+    let answer: GetOrder<'_> = serde_json::from_slice(body)?;
+    record(answer.order, |id: Id| id.order_id)
 }
 
 #[derive(Deserialize)]

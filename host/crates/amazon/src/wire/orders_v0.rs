@@ -77,9 +77,9 @@ pub(crate) fn joined(order: &str, items: &[String]) -> String {
     format!(r#"{{"v0Order":{order},"v0Items":[{}]}}"#, items.join(","))
 }
 
-/// Whether a kept record is one of these.
+/// Whether a kept record is one of these; once buyer data was taken out of it, its members are in another order.
 pub(crate) fn is_one(json: &str) -> bool {
-    json.starts_with(r#"{"v0Order":"#)
+    json.starts_with(r#"{"v0Order":"#) || json.starts_with(r#"{"v0Items":"#)
 }
 
 /// Whether an item is wrapped and its wrapping's price is missing: without the restricted token Amazon answers 200
