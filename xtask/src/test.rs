@@ -33,7 +33,9 @@ pub(crate) fn binaries() -> Result<PathBuf> {
 /// Something does not compile, or a test fails.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     plugins::command(&[])?;
-    let binaries = binaries()?;
+    // In one build with the tests: alone, the binaries would resolve other features and build wasmtime once more.
+    process::run(Command::new("cargo").args(["build", "--quiet", "--workspace", "--bins", "--tests"]))?;
+    let binaries = process::folders()?.target.join("debug");
     let components = plugins::components_dir(&process::folders()?);
     let tests = |program: &[&str]| {
         let mut cargo = Command::new("cargo");
