@@ -13,6 +13,8 @@ use serde_json::Value;
 
 use crate::answers;
 use crate::client::{FusionClient, refused, transient};
+use crate::privilege::{self, Access};
+use crate::query::Query;
 use crate::wire::Collection;
 
 /// The framework version that is pinned: children come as collections, `q` takes quoted values.
@@ -30,7 +32,10 @@ impl FusionClient {
         format!("{}/fscmRestApi/resources/11.13.18.05/{path}", self.options.base_url)
     }
 
-    /// Makes one call; a 401 was not processed, so it is made once more with a fresh token.
+    /// Makes one call; a 401 was not processed, so it is made once more with a fresh token. A second one is final.
+    ///
+    /// # Errors
+    /// There is no token, or Fusion refuses a fresh one: nothing was processed.
     async fn call(
         &self,
         request: impl Fn() -> Request + Send + Sync,
@@ -44,25 +49,37 @@ impl FusionClient {
                 .secret_header("authorization", bearer);
             let result = self.http.send(sent).await;
             match &result {
-                Ok(answer) if answer.status == 401 && !fresh => {
-                    self.tokens.invalidate("fusion", &token).await
+                Ok(answer) if answer.status == 401 => {
+                    self.tokens.invalidate("fusion", &token).await;
+                    if fresh {
+                        break;
+                    }
                 }
                 _ => return Ok(result),
             }
         }
-        Err(refused("FUS-UNAUTHORIZED", "Fusion refuses a fresh access token".to_owned()))
+        Err(refused("FUS-UNAUTHORIZED", privilege::unauthorized()))
     }
 
     /// Reads, trying again where that may help: a read does no harm twice.
-    pub(crate) async fn get<T: DeserializeOwned>(
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> Result<T, SourceError> {
+        self.page(path, query, &[]).await
+    }
+
+    async fn page<T: DeserializeOwned>(
         &self,
         path: &str,
-        query: &[(&str, &str)],
+        query: &Query,
+        more: &[(&str, &str)],
     ) -> Result<T, SourceError> {
+        let pairs = query.pairs();
+        let mut query: Vec<(&str, &str)> =
+            pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        query.extend(more);
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let result = match self.call(|| Request::get(self.url(path)).query(query)).await {
+            let result = match self.call(|| Request::get(self.url(path)).query(&query)).await {
                 Ok(result) => judge_read(path, result),
                 Err(error) => Err(error),
             };
@@ -95,49 +112,52 @@ impl FusionClient {
     pub(crate) async fn all<T: DeserializeOwned>(
         &self,
         path: &str,
-        query: &[(&str, &str)],
+        query: &Query,
     ) -> Result<Vec<T>, SourceError> {
-        let mut items: Vec<T> = Vec::new();
-        let limit = PAGE.to_string();
-        for _ in 0..PAGES_MAX {
-            let offset = items.len().to_string();
-            let mut query = query.to_vec();
-            query.extend([("limit", limit.as_str()), ("offset", offset.as_str())]);
-            let page: Collection<T> = self.get(path, &query).await?;
-            let empty = page.items.is_empty();
-            items.extend(page.items);
-            if !page.has_more || empty {
-                return Ok(items);
-            }
-        }
-        Err(refused("FUS-PAGES", format!("{path} has more than {PAGES_MAX} pages")))
+        self.beyond(path, query, 0).await
     }
 
     /// The children beyond the first page, which an expanded parent brings along.
     pub(crate) async fn children<T: DeserializeOwned, C>(
         &self,
         path: &str,
+        query: &Query,
         expanded: Option<&Collection<C>>,
     ) -> Result<Vec<T>, SourceError> {
+        match expanded.filter(|first| first.has_more) {
+            Some(first) => self.beyond(path, query, first.items.len()).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The rows of a collection from the one with this number on.
+    ///
+    /// # Errors
+    /// Besides those of a read: the server says that there is more and gives nothing. Half an answer would be taken
+    /// for the whole, and a document for missing.
+    async fn beyond<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query,
+        from: usize,
+    ) -> Result<Vec<T>, SourceError> {
         let mut items: Vec<T> = Vec::new();
-        let Some(first) = expanded.filter(|first| first.has_more) else { return Ok(items) };
         let limit = PAGE.to_string();
         for _ in 0..PAGES_MAX {
-            let offset = (first.items.len() + items.len()).to_string();
-            let query = [
-                ("limit", limit.as_str()),
-                ("offset", &offset),
-                ("orderBy", "LineNumber"),
-                ("onlyData", "true"),
-            ];
-            let page: Collection<T> = self.get(path, &query).await?;
+            let offset = (from + items.len()).to_string();
+            let page: Collection<T> =
+                self.page(path, query, &[("limit", &limit), ("offset", &offset)]).await?;
             let empty = page.items.is_empty();
             items.extend(page.items);
-            if !page.has_more || empty {
-                break;
+            if !page.has_more {
+                return Ok(items);
+            }
+            if empty {
+                let words = format!("{path} says that there is more after row {offset} and gives nothing");
+                return Err(refused("FUS-PAGES", words));
             }
         }
-        Ok(items)
+        Err(refused("FUS-PAGES", format!("{path} has more than {PAGES_MAX} pages")))
     }
 
     /// Posts once.
@@ -145,6 +165,13 @@ impl FusionClient {
         match self.call(|| Request::post(self.url(path)).json(body, content_type)).await {
             Err(error) => Err(answers::no_token(&error)),
             Ok(Ok(answer)) if answer.is_success() => Ok(answer.body),
+            Ok(Ok(answer)) if answer.status == 403 => {
+                let words = answers::words(&answer.body);
+                Err(Answer::Refused(format!(
+                    "FUS-FORBIDDEN: {}",
+                    privilege::forbidden(path, Access::Write, &words)
+                )))
+            }
             Ok(result) => Err(answers::failure(result)),
         }
     }
@@ -161,10 +188,10 @@ fn judge_read(path: &str, result: Result<Response, TransportError>) -> Result<Ve
         200 => Ok(answer.body),
         429 => Err(transient("FUS-THROTTLED", words(), answer.retry_after())),
         500.. => Err(transient("FUS-DOWN", words(), answer.retry_after())),
-        403 => {
-            let message = format!("{}: the integration user lacks the privilege or data access", words());
-            Err(refused("FUS-FORBIDDEN", message))
-        }
+        403 => Err(refused(
+            "FUS-FORBIDDEN",
+            privilege::forbidden(path, Access::Read, &answers::words(&answer.body)),
+        )),
         _ => Err(refused("FUS-REFUSED", words())),
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::client::{FusionClient, bad_amount, id_of, none_or_several, refused};
 use crate::jobs::{self, JobState, Outcome};
 use crate::journal_csv;
-use crate::query::quoted;
+use crate::query::Query;
 use crate::wire::{self, Collection, Scalar};
 
 impl FusionClient {
@@ -35,13 +35,15 @@ impl FusionClient {
     }
 
     pub(crate) async fn follow_job(&self, request: &str) -> Result<JobStatus, SourceError> {
-        let arguments = format!("requestId={request}");
-        let status = self.finder("ESSJobStatusRF", &arguments).await?.and_then(|found| found.request_status);
+        let status = self
+            .finder(Query::finder("ESSJobStatusRF").with("requestId", request)?)
+            .await?
+            .and_then(|found| found.request_status);
         if jobs::state(status.as_deref().unwrap_or_default()) == JobState::Running {
             return Ok(JobStatus::Running);
         }
-        let details =
-            self.finder("ESSExecutionDetailsRF", &arguments).await?.and_then(|found| found.request_status);
+        let details = Query::finder("ESSExecutionDetailsRF").with("requestId", request)?;
+        let details = self.finder(details).await?.and_then(|found| found.request_status);
         let outcome = jobs::outcome(details.as_deref().unwrap_or_default()).map_err(|e| {
             refused("FUS-ANSWER", format!("the details of request {request} are not understood: {e}"))
         })?;
@@ -52,9 +54,8 @@ impl FusionClient {
         })
     }
 
-    async fn finder(&self, finder: &str, arguments: &str) -> Result<Option<wire::Integration>, SourceError> {
-        let value = format!("{finder};{arguments}");
-        let page: Collection<wire::Integration> = self.get("erpintegrations", &[("finder", &value)]).await?;
+    async fn finder(&self, query: Query) -> Result<Option<wire::Integration>, SourceError> {
+        let page: Collection<wire::Integration> = self.get("erpintegrations", &query).await?;
         Ok(page.items.into_iter().next())
     }
 
@@ -63,8 +64,8 @@ impl FusionClient {
         let mut words = Vec::new();
         for (name, request, status) in failed {
             words.push(format!("{name} ({request}) ended {status}"));
-            let arguments = format!("requestId={request},fileType=ALL");
-            let output = self.finder("ESSJobExecutionDetailsRF", &arguments).await?;
+            let query = Query::finder("ESSJobExecutionDetailsRF").with("requestId", request)?;
+            let output = self.finder(query.with("fileType", "ALL")?).await?;
             let content = output.and_then(|output| output.document_content).unwrap_or_default();
             let texts = jobs::texts(&content).unwrap_or_default();
             words.extend(texts.iter().flat_map(|text| jobs::rejected_rows(text)));
@@ -77,23 +78,21 @@ impl FusionClient {
         setup: &LedgerSetup,
         document: &Document,
     ) -> Result<Observed, SourceError> {
-        let key = quoted(document.key.as_str())?;
-        let q = format!("BatchName LIKE '%{}%'", key.trim_matches('\''));
-        let batches: Vec<wire::Batch> =
-            self.all("journalBatches", &[("q", &q), ("orderBy", "JeBatchId"), ("onlyData", "true")]).await?;
+        let query = Query::by("JeBatchId").contains("BatchName", document.key.as_str())?;
+        let batches: Vec<wire::Batch> = self.all("journalBatches", &query).await?;
         let [batch] = batches.as_slice() else { return Ok(none_or_several(batches.len())) };
         let id = id_of(&batch.je_batch_id)?;
         let account = setup.account(purpose::SETTLEMENT).unwrap_or_default();
         let mut net = Money::zero(document.currency);
+        let by_name = Query::by("JournalName").linked();
         let headers: Vec<wire::Header> =
-            self.all(&format!("journalBatches/{id}/child/journalHeaders"), &[]).await?;
+            self.all(&format!("journalBatches/{id}/child/journalHeaders"), &by_name).await?;
         for header in &headers {
             let key = header
                 .key()
                 .ok_or_else(|| refused("FUS-ANSWER", "a journal header has no link".to_owned()))?;
             let path = format!("journalBatches/{id}/child/journalHeaders/{key}/child/journalLines");
-            let lines: Vec<wire::JournalLine> =
-                self.all(&path, &[("orderBy", "JeLineNumber"), ("onlyData", "true")]).await?;
+            let lines: Vec<wire::JournalLine> = self.all(&path, &Query::by("JeLineNumber")).await?;
             for line in lines.iter().filter(|line| line.account_combination.as_deref() == Some(&account)) {
                 net = net.checked_add(net_of(line, document.currency)?).map_err(|e| bad_amount(&e))?;
             }

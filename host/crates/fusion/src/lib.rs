@@ -18,6 +18,7 @@ mod client;
 mod jobs;
 mod journal_csv;
 mod journals;
+mod privilege;
 mod query;
 mod receivables;
 mod receivables_api;

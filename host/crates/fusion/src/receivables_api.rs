@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::client::{FusionClient, bad_amount, id_of, none_or_several};
-use crate::query::quoted;
+use crate::query::Query;
 use crate::wire::{self, Scalar};
 
 impl FusionClient {
@@ -44,6 +44,7 @@ impl FusionClient {
         let lines: Vec<wire::InvoiceLine> = self
             .children(
                 &format!("receivablesInvoices/{id}/child/receivablesInvoiceLines"),
+                &Query::by("LineNumber"),
                 invoice.lines.as_ref(),
             )
             .await?;
@@ -64,6 +65,7 @@ impl FusionClient {
         let lines: Vec<wire::CreditMemoLine> = self
             .children(
                 &format!("receivablesCreditMemos/{id}/child/receivablesCreditMemoLines"),
+                &Query::by("LineNumber"),
                 memo.lines.as_ref(),
             )
             .await?;
@@ -75,15 +77,13 @@ impl FusionClient {
     async fn receivables<T: DeserializeOwned>(
         &self,
         path: &str,
-        children: &str,
+        children: &'static str,
         setup: &LedgerSetup,
         document: &Document,
     ) -> Result<Vec<T>, SourceError> {
-        let number = quoted(document.key.as_str())?;
-        let unit = quoted(&setup.business_unit)?;
-        let q = format!("TransactionNumber={number} and BusinessUnit={unit}");
-        let order = ("orderBy", "CustomerTransactionId");
-        self.all(path, &[("q", &q), ("expand", children), order, ("onlyData", "true")]).await
+        let query = Query::by("CustomerTransactionId").is("TransactionNumber", document.key.as_str())?;
+        let query = query.is("BusinessUnit", &setup.business_unit)?.expanding(children);
+        self.all(path, &query).await
     }
 }
 

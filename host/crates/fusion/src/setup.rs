@@ -11,7 +11,7 @@ use ml_connector_ports::SourceError;
 use serde_json::Value;
 
 use crate::client::FusionClient;
-use crate::query::quoted;
+use crate::query::Query;
 use crate::wire::{self, Collection};
 
 /// How long an answer about an account or a period is believed.
@@ -30,11 +30,12 @@ impl FusionClient {
             let now = self.clock.now();
             if believed(&self.accounts, combination, now).is_none() {
                 // A combination that cannot be asked for cannot exist either.
-                let Ok(value) = quoted(combination) else { continue };
-                let q = format!("AccountCombination={value} and EnabledFlag='Y'");
-                let found: Collection<Value> = self
-                    .get("accountCombinationsLOV", &[("q", &q), ("onlyData", "true"), ("limit", "1")])
-                    .await?;
+                let Ok(query) = Query::by("_CODE_COMBINATION_ID").is("AccountCombination", combination)
+                else {
+                    continue;
+                };
+                let query = query.is("EnabledFlag", "Y")?.first(1);
+                let found: Collection<Value> = self.get("accountCombinationsLOV", &query).await?;
                 if found.items.is_empty() {
                     continue;
                 }
@@ -58,17 +59,14 @@ impl FusionClient {
             return Ok(status);
         }
         let application = match module {
-            Module::GeneralLedger => 101,
-            Module::Receivables => 222,
+            Module::GeneralLedger => "101",
+            Module::Receivables => "222",
         };
         // The application is mandatory in practice: without it any module's row may come.
-        let q = format!(
-            "LedgerId={} and PeriodNameId={} and ApplicationId={application}",
-            setup.ledger_id,
-            quoted(&name)?
-        );
-        let found: Collection<wire::Period> =
-            self.get("accountingPeriodStatusLOV", &[("q", &q), ("onlyData", "true"), ("limit", "1")]).await?;
+        let query =
+            Query::by("PeriodNameId").number("LedgerId", &setup.ledger_id)?.is("PeriodNameId", &name)?;
+        let query = query.number("ApplicationId", application)?.first(1);
+        let found: Collection<wire::Period> = self.get("accountingPeriodStatusLOV", &query).await?;
         let status = match found.items.first().and_then(|period| period.closing_status.as_deref()) {
             Some("O") => PeriodStatus::Open,
             Some("F") => PeriodStatus::Future,
