@@ -13,8 +13,10 @@
 
 mod answers;
 mod auth;
+mod batches;
 mod call;
 mod client;
+mod following;
 mod jobs;
 mod journal_csv;
 mod journals;
@@ -22,6 +24,7 @@ mod privilege;
 mod query;
 mod receivables;
 mod receivables_api;
+mod refusals;
 mod setup;
 mod target;
 mod wire;
