@@ -162,9 +162,9 @@ impl Patience {
 #[error("a posting that is {state:?} cannot take {event:?}")]
 pub struct InvalidTransition {
     /// The state it is in.
-    pub state: State,
+    pub state: Box<State>,
     /// What was said to have happened.
-    pub event: Event,
+    pub event: Box<Event>,
 }
 
 /// Decides what `event` makes of `state`.
@@ -239,7 +239,9 @@ pub fn decide(
         (State::Unknown { attempt, negatives, since, dead_end, .. }, Event::LookUpFailed) => {
             unknown(*attempt, *negatives, *since, dead_end.clone())
         }
-        (state, event) => return Err(InvalidTransition { state: state.clone(), event }),
+        (state, event) => {
+            return Err(InvalidTransition { state: Box::new(state.clone()), event: Box::new(event) });
+        }
     };
     Ok(next)
 }

@@ -291,3 +291,6 @@ fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

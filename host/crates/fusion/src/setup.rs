@@ -8,7 +8,6 @@ use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::validate::{Module, Period, PeriodStatus};
 use ml_connector_domain::{Date, Timestamp};
 use ml_connector_ports::SourceError;
-use serde_json::Value;
 
 use crate::client::FusionClient;
 use crate::query::Query;
@@ -33,8 +32,9 @@ impl FusionClient {
                     continue;
                 };
                 let query = query.is("EnabledFlag", "Y")?.first(1);
-                let found: Collection<Value> = self.get("accountCombinationsLOV", &query).await?;
-                if found.items.is_empty() {
+                let found: Collection<wire::Combination> = self.get("accountCombinationsLOV", &query).await?;
+                // A parent account exists and is enabled, but takes no journal lines (EF02).
+                if !found.items.first().is_some_and(wire::Combination::takes_lines) {
                     continue;
                 }
                 believe(&self.accounts, combination.clone(), now, ());

@@ -125,6 +125,19 @@ pub(crate) struct JournalLine {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
+pub(crate) struct Combination {
+    detail_posting_allowed_flag: Option<String>,
+}
+
+impl Combination {
+    /// Whether lines may stand on it; an older release does not say, and then the import does.
+    pub(crate) fn takes_lines(&self) -> bool {
+        self.detail_posting_allowed_flag.as_deref() != Some("N")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct Period {
     pub(crate) closing_status: Option<String>,
     pub(crate) start_date: Option<String>,
