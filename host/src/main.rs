@@ -134,6 +134,17 @@ enum Command {
         /// The id; without one, an example is chosen
         id: Option<String>,
     },
+    /// Take a posted journal back: show the opposite journal and, with --yes, plan it
+    Reverse {
+        /// The document's key
+        key: String,
+        /// Accounting date; without it that of the original, or what the closed-period policy makes of it
+        #[arg(long)]
+        date: Option<jiff::civil::Date>,
+        /// Plan it; the daemon posts it
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -235,6 +246,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Report { json } => commands::report(config, json).await,
         Command::Review { json } => commands::review(config, json).await,
         Command::Explain { id } => commands::explain(config, id).await,
+        Command::Reverse { key, date, yes } => commands::reverse(config, &key, date, yes).await,
     }
 }
 

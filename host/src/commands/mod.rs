@@ -2,6 +2,7 @@
 
 mod amazon;
 mod look;
+mod reverse;
 mod secrets;
 mod serve;
 
@@ -12,6 +13,7 @@ pub(crate) use amazon::{
     settlement_report,
 };
 pub(crate) use look::{explain, report, review};
+pub(crate) use reverse::reverse;
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,
 };

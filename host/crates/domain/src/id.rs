@@ -181,6 +181,13 @@ mod tests {
         assert!(others.iter().all(|other| *other != key));
     }
 
+    /// Keys and group ids are in Fusion: another version, process or machine must come to the same.
+    #[test]
+    fn pain_8_keys_and_group_ids_are_the_same_in_every_process() {
+        let key = DocumentKey::derive('J', &SellerId::from("A1"), "G1", 0);
+        assert_eq!((key.as_str(), key.group_id(1)), ("JOPUSW26GU5H7CEIIH3H", 536_421_750_088_119_712));
+    }
+
     #[test]
     fn each_attempt_has_a_group_id_of_its_own_that_fits_eighteen_digits() {
         let key = DocumentKey::derive('J', &SellerId::from("A1"), "g", 0);

@@ -27,7 +27,9 @@ pub mod mapping;
 pub mod money;
 pub mod posting;
 pub mod reconcile;
+pub mod refusal;
 pub mod region;
+pub mod reversal;
 pub mod validate;
 
 pub use clock::Clock;

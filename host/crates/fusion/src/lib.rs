@@ -7,15 +7,26 @@
 //! # To send a new kind of document
 //!
 //! 1. Write its payload as a pure function beside [`receivables`] or [`journal_csv`], with a golden test.
-//! 2. Send it in [`client`], and look it up there under its key: what cannot be looked up cannot be posted safely.
+//! 2. Send it and look it up under its key in [`receivables_api`] or [`journals`], and let [`target`] choose: what cannot
+//!    be looked up cannot be posted safely.
 //! 3. Give the simulator the same resource, as strict as Fusion, before the first test.
 
 mod answers;
+mod auth;
+mod batches;
+mod call;
 mod client;
+mod following;
 mod jobs;
 mod journal_csv;
+mod journals;
+mod privilege;
 mod query;
 mod receivables;
+mod receivables_api;
+mod refusals;
+mod setup;
+mod target;
 mod wire;
 
 pub use client::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};

@@ -31,7 +31,7 @@ fn account(setup: &LedgerSetup) -> Result<String, String> {
 fn conversion(setup: &LedgerSetup, document: &Document, date_name: &str, body: &mut Map<String, Value>) {
     if document.currency != setup.ledger_currency {
         body.insert("ConversionRateType".to_owned(), json!(setup.conversion_type));
-        body.insert(date_name.to_owned(), json!(document.date.to_string()));
+        body.insert(date_name.to_owned(), json!(document.transaction_date().to_string()));
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn invoice(setup: &LedgerSetup, document: &Document) -> Result<Value,
         ("TransactionSource", json!(setup.transaction_source)),
         ("TransactionType", json!(setup.invoice_type)),
         ("TransactionNumber", json!(document.key.as_str())),
-        ("TransactionDate", json!(document.date.to_string())),
+        ("TransactionDate", json!(document.transaction_date().to_string())),
         ("AccountingDate", json!(document.date.to_string())),
         ("BillToCustomerNumber", json!(customer(setup, marketplace)?)),
         ("PaymentTerms", json!(setup.payment_terms)),
@@ -131,7 +131,7 @@ pub(crate) fn credit_memo(setup: &LedgerSetup, document: &Document) -> Result<Va
         ("TransactionSource", json!(setup.credit_memo_source)),
         ("TransactionType", json!(setup.credit_memo_type)),
         ("TransactionNumber", json!(document.key.as_str())),
-        ("TransactionDate", json!(document.date.to_string())),
+        ("TransactionDate", json!(document.transaction_date().to_string())),
         ("AccountingDate", json!(document.date.to_string())),
         ("BillToCustomerNumber", json!(customer(setup, marketplace)?)),
         ("CreditMemoCurrency", json!(document.currency.code())),

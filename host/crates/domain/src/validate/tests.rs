@@ -1,0 +1,165 @@
+//! What makes a document postable, rule by rule.
+
+use super::*;
+use crate::document::Origin;
+use crate::id::{ContentHash, DocumentKey};
+use crate::mapping::LineClass;
+use crate::money::Currency;
+
+const SETUP: &str = r#"{"business_unit":"BU","ledger_name":"L","ledger_id":"1","data_access_set_id":"2",
+    "ledger_currency":"USD","conversion_type":"Corporate","time_zone":"UTC","transaction_source":"S",
+    "invoice_type":"I","credit_memo_source":"S","credit_memo_type":"C","payment_terms":"IMMEDIATE",
+    "journal_source":"Amazon","journal_category":"Settlement","bill_to":{"US":"1001"},
+    "combination":{"delimiter":"-","template":"01-{cost_center}-{account}"},"accounts":{},"default_cost_center":"000",
+    "chart_of_accounts":{"segments":["Company","Cost Center","Account"]}}"#;
+
+fn setup() -> LedgerSetup {
+    serde_json::from_str(SETUP).expect("a setup")
+}
+
+fn facts(setup: LedgerSetup, accounts: &[&str]) -> LedgerFacts {
+    LedgerFacts {
+        accounts: accounts.iter().map(|account| (*account).to_owned()).collect(),
+        periods: [(Module::GeneralLedger, PeriodStatus::Open), (Module::Receivables, PeriodStatus::Future)]
+            .into(),
+        setup: Some(Arc::new(setup)),
+    }
+}
+
+fn of(body: Body) -> Document {
+    let hash = || ContentHash::of(b"");
+    Document {
+        key: DocumentKey::derive('J', &"A1".into(), "G1", 0),
+        seller: "A1".into(),
+        revision: 0,
+        date: jiff::civil::date(2026, 9, 15),
+        moved_from: None,
+        currency: Currency::USD,
+        body,
+        origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+    }
+}
+
+fn journal(lines: &[(&str, i64)]) -> Document {
+    let line = |(account, minor): &(&str, i64)| JournalLine {
+        account: (*account).to_owned(),
+        amount: Money::new(*minor, Currency::USD),
+        label: "Fees".to_owned(),
+        rule: "r".to_owned(),
+    };
+    let lines = lines.iter().map(line).collect();
+    of(Body::Journal { group: "G1".into(), lines, transactions: 1, reverses: None })
+}
+
+fn invoice(description: &str, order: &str) -> Document {
+    let line = DocumentLine {
+        description: description.to_owned(),
+        amount: Money::new(500, Currency::USD),
+        quantity: 1,
+        account: "01-000-1".to_owned(),
+        sku: None,
+        order_item: None,
+        rule: "r".to_owned(),
+        class: LineClass::Revenue,
+    };
+    of(Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] })
+}
+
+fn judged(of: &Document, facts: &LedgerFacts) -> Vec<(String, String)> {
+    let expectation = match &of.body {
+        Body::Journal { lines, .. } => {
+            Expectation::Settlement { account: lines[0].account.clone(), total: lines[0].amount }
+        }
+        _ => Expectation::Total(of.total().expect("a total")),
+    };
+    document(of, &expectation, facts).into_iter().map(|reason| (reason.code, reason.subject)).collect()
+}
+
+fn reason(code: &str, subject: &str) -> (String, String) {
+    (code.to_owned(), subject.to_owned())
+}
+
+#[test]
+fn pain_7_what_does_not_balance_never_leaves_whatever_fusion_would_take() {
+    let known = ["01-000-1", "01-000-2", "02-000-2"];
+    let facts = facts(setup(), &known);
+    assert_eq!(judged(&journal(&[("01-000-1", 500), ("01-000-2", -500)]), &facts), []);
+    let off = judged(&journal(&[("01-000-1", 500), ("01-000-2", -499)]), &facts);
+    assert!(off.contains(&reason("unbalanced", "USD")), "{off:?}");
+    let between = judged(&journal(&[("01-000-1", 500), ("02-000-2", -500)]), &facts);
+    assert_eq!(between, [reason("unbalanced", "01"), reason("unbalanced", "02")], "companies balance each");
+}
+
+#[test]
+fn without_a_chart_companies_are_not_balanced() {
+    let facts = facts(LedgerSetup { chart_of_accounts: None, ..setup() }, &["01-000-1", "02-000-2"]);
+    assert_eq!(judged(&journal(&[("01-000-1", 500), ("02-000-2", -500)]), &facts), []);
+}
+
+#[test]
+fn a_combination_has_the_charts_segments() {
+    let long = "01-000-12345678901234567890123456";
+    let facts = facts(setup(), &["01-000-1", "01-1", long]);
+    let short = judged(&journal(&[("01-000-1", 500), ("01-1", -500)]), &facts);
+    assert_eq!(short, [reason("bad-combination", "01-1")]);
+    let long_segment = judged(&journal(&[("01-000-1", 500), (long, -500)]), &facts);
+    assert_eq!(long_segment, [reason("bad-combination", long)]);
+}
+
+#[test]
+fn a_line_that_moves_nothing_is_named() {
+    let facts = facts(setup(), &["01-000-1", "01-000-2"]);
+    let found = judged(&journal(&[("01-000-1", 500), ("01-000-2", -500), ("01-000-2", 0)]), &facts);
+    assert_eq!(found, [reason("zero-line", "line 3")]);
+}
+
+#[test]
+fn everything_that_is_sent_has_its_length() {
+    let facts_of = |change: fn(&mut LedgerSetup)| {
+        let mut setup = setup();
+        change(&mut setup);
+        facts(setup, &["01-000-1", "01-000-2"])
+    };
+    let plain = || invoice("A mug", "113-1");
+    assert_eq!(judged(&plain(), &facts_of(|_| {})), []);
+    type Row = (fn(&mut LedgerSetup), &'static str);
+    let rows: [Row; 6] = [
+        (|s| s.business_unit = "x".repeat(241), "the ledger's setup, BusinessUnit"),
+        (|s| s.transaction_source = "x".repeat(51), "the ledger's setup, TransactionSource"),
+        (|s| s.invoice_type = "x".repeat(21), "the ledger's setup, TransactionType"),
+        (|s| s.payment_terms = "x".repeat(16), "the ledger's setup, PaymentTerms"),
+        (|s| s.payment_terms = "a\nb".to_owned(), "the ledger's setup, PaymentTerms"),
+        (|s| s.bill_to = [("US".into(), "1".repeat(31))].into(), "the ledger's setup, BillToCustomerNumber"),
+    ];
+    for (change, about) in rows {
+        assert_eq!(judged(&plain(), &facts_of(change)), [reason("over-long", about)]);
+    }
+    let order = judged(&invoice("A mug", &"1".repeat(51)), &facts_of(|_| {}));
+    assert_eq!(order, [reason("over-long", "the document, SalesOrder")]);
+    let description = judged(&invoice(&"x".repeat(241), "113-1"), &facts_of(|_| {}));
+    assert_eq!(description, [reason("description", "1")]);
+    let source = facts_of(|s| s.journal_source = "x".repeat(26));
+    let found = judged(&journal(&[("01-000-1", 500), ("01-000-2", -500)]), &source);
+    assert_eq!(found, [reason("over-long", "the ledger's setup, USER_JE_SOURCE_NAME")]);
+}
+
+#[test]
+fn receivables_may_be_made_ahead_and_journals_may_not() {
+    let mut facts = facts(setup(), &["01-000-1", "01-000-2"]);
+    let posting = journal(&[("01-000-1", 500), ("01-000-2", -500)]);
+    assert_eq!(judged(&invoice("A mug", "113-1"), &facts), [], "future receivables");
+    facts.periods.insert(Module::GeneralLedger, PeriodStatus::Future);
+    assert_eq!(judged(&posting, &facts), [reason("closed-period", "2026-09-15")]);
+    facts.periods.insert(Module::Receivables, PeriodStatus::Closed);
+    assert_eq!(judged(&invoice("A mug", "113-1"), &facts), [reason("closed-period", "2026-09-15")]);
+}
+
+#[test]
+fn the_next_period_begins_after_this_one_or_with_the_month() {
+    let date = jiff::civil::date;
+    let long =
+        Period { status: PeriodStatus::Closed, start: Some(date(2026, 8, 30)), end: Some(date(2026, 10, 3)) };
+    assert_eq!(long.day_after(date(2026, 9, 15)), Some(date(2026, 10, 4)), "a 4-4-5 calendar");
+    let unknown = Period { start: None, end: None, ..long };
+    assert_eq!(unknown.day_after(date(2026, 9, 15)), Some(date(2026, 10, 1)));
+}
