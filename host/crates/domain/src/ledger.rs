@@ -50,6 +50,36 @@ pub struct LedgerSetup {
     /// How the calendar names its periods, in strftime's terms: `%b-%y` is `Sep-26`. Calendars differ.
     #[serde(default = "default_period_name")]
     pub period_name: String,
+    /// Legal entity, by name; only read by `fusion check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_entity: Option<String>,
+    /// The chart of accounts' segments; without it neither the number of segments nor balancing is checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart_of_accounts: Option<ChartOfAccounts>,
+    /// What happens to a document whose period is closed.
+    #[serde(default, skip_serializing_if = "ClosedPeriod::is_review")]
+    pub closed_period: ClosedPeriod,
+    /// Marketplaces whose tax is sent as tax lines; elsewhere it is an ordinary line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tax: BTreeMap<MarketplaceId, TaxCode>,
+    /// The transaction flexfield that carries the order's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction_flexfield: Option<Flexfield>,
+    /// How a credit memo gets to Fusion.
+    #[serde(default, skip_serializing_if = "CreditMemoPath::is_on_account")]
+    pub credit_memo_path: CreditMemoPath,
+    /// Reason of credit memos: a value of the reason lookup, free text is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_memo_reason: Option<String>,
+    /// Standard receipts for settlement cash; none are made without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<ReceiptSetup>,
+    /// Bulk import of invoices; without it each is sent by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_invoice: Option<AutoInvoiceSetup>,
+    /// Posting of imported batches; without it Fusion's own schedule posts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_post: Option<AutoPost>,
 }
 
 fn default_period_name() -> String {
@@ -64,6 +94,118 @@ pub struct Combination {
     pub delimiter: String,
     /// All segments, with `{account}` and `{cost_center}` where those go.
     pub template: String,
+}
+
+/// The segments of the chart of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChartOfAccounts {
+    /// Its id in Fusion, compared by `fusion check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The segments' names, in order.
+    pub segments: Vec<String>,
+    /// Which segment balances, counted from 1: a journal must be zero within each of its values.
+    #[serde(default = "first_segment")]
+    pub balancing_segment: usize,
+}
+
+fn first_segment() -> usize {
+    1
+}
+
+/// What happens to a document whose period is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedPeriod {
+    /// A person decides.
+    #[default]
+    Review,
+    /// It is dated on the first day of the next open period, and says so.
+    NextOpen,
+}
+
+impl ClosedPeriod {
+    fn is_review(&self) -> bool {
+        matches!(self, Self::Review)
+    }
+}
+
+/// How tax of one marketplace is named in Fusion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaxCode {
+    /// `TaxRegimeCode`.
+    pub regime: String,
+    /// `TaxRateCode`.
+    pub rate_code: String,
+}
+
+/// A transaction flexfield. Segment names are the customer's, as `describe` shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flexfield {
+    /// Its context, `__FLEX_Context`.
+    pub context: String,
+    /// The segment that takes the order's id.
+    pub order_segment: String,
+    /// The segment that takes the document's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_segment: Option<String>,
+}
+
+/// How a credit memo gets to Fusion.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditMemoPath {
+    /// By REST, on account: it names no invoice and is applied later.
+    #[default]
+    OnAccount,
+    /// By AutoInvoice, against the lines of its invoice.
+    AutoInvoice,
+}
+
+impl CreditMemoPath {
+    fn is_on_account(&self) -> bool {
+        matches!(self, Self::OnAccount)
+    }
+}
+
+/// How settlement cash becomes receipts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptSetup {
+    /// Receipt method, by name (at most 30 characters).
+    pub method: String,
+    /// Number of the remittance bank account.
+    pub bank_account: String,
+    /// Purpose of the account that the method's cash goes to.
+    #[serde(default = "clearing_purpose")]
+    pub clearing: String,
+}
+
+fn clearing_purpose() -> String {
+    "clearing".to_owned()
+}
+
+/// Bulk import of invoices by AutoInvoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoInvoiceSetup {
+    /// From this many due documents on, bulk import is chosen.
+    pub from_documents: u32,
+    /// Business unit id, an argument of the import.
+    pub business_unit_id: String,
+    /// Context of the line transaction flexfield, the import's duplicate guard.
+    pub line_context: String,
+}
+
+/// Posting of imported batches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoPost {
+    /// Id of the AutoPost criteria set.
+    pub criteria_set: String,
 }
 
 /// The purposes for which the host itself needs an account.
@@ -102,5 +244,59 @@ impl LedgerSetup {
     /// A name that the IANA database does not have.
     pub fn zone(&self) -> Result<jiff::tz::TimeZone, jiff::Error> {
         jiff::tz::TimeZone::get(&self.time_zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As configurations were written before there were optional parts.
+    const OLD: &str = r#"{"business_unit":"BU","ledger_name":"L","ledger_id":"1","data_access_set_id":"2",
+        "ledger_currency":"USD","conversion_type":"Corporate","time_zone":"UTC","transaction_source":"S",
+        "invoice_type":"I","credit_memo_source":"S","credit_memo_type":"C","payment_terms":"T",
+        "journal_source":"A","journal_category":"B","bill_to":{},
+        "combination":{"delimiter":"-","template":"01-{cost_center}-{account}"},
+        "accounts":{},"default_cost_center":"000"}"#;
+
+    #[test]
+    fn an_old_setup_still_reads_and_is_written_as_before() {
+        let setup: LedgerSetup = serde_json::from_str(OLD).expect("old setups parse");
+        assert_eq!(setup.closed_period, ClosedPeriod::Review);
+        assert_eq!(setup.credit_memo_path, CreditMemoPath::OnAccount);
+        assert_eq!((&setup.receipts, &setup.auto_post), (&None, &None));
+        let mut old: serde_json::Value = serde_json::from_str(OLD).expect("JSON");
+        old["period_name"] = "%b-%y".into();
+        assert_eq!(serde_json::to_value(&setup).expect("serializes"), old, "no new keys by default");
+    }
+
+    #[test]
+    fn every_optional_part_reads_with_its_defaults() {
+        let mut whole: serde_json::Value = serde_json::from_str(OLD).expect("JSON");
+        let parts = serde_json::json!({
+            "legal_entity": "LE", "chart_of_accounts": { "segments": ["Company", "Account"] },
+            "closed_period": "next_open",
+            "tax": { "A1F83G8C2ARO7P": { "regime": "GB VAT", "rate_code": "GB20" } },
+            "transaction_flexfield": { "context": "AMAZON", "order_segment": "amazonOrderId" },
+            "credit_memo_path": "auto_invoice", "credit_memo_reason": "RETURN",
+            "receipts": { "method": "Manual", "bank_account": "10271" },
+            "auto_invoice": { "from_documents": 500, "business_unit_id": "7", "line_context": "AMAZON" },
+            "auto_post": { "criteria_set": "2001" },
+        });
+        whole.as_object_mut().expect("object").extend(parts.as_object().expect("object").clone());
+        let setup: LedgerSetup = serde_json::from_value(whole).expect("parses");
+        assert_eq!(setup.chart_of_accounts.map(|chart| chart.balancing_segment), Some(1));
+        assert_eq!(setup.closed_period, ClosedPeriod::NextOpen);
+        assert_eq!(setup.receipts.map(|receipts| receipts.clearing), Some("clearing".to_owned()));
+        assert_eq!(setup.credit_memo_path, CreditMemoPath::AutoInvoice);
+        let flexfield = setup.transaction_flexfield.expect("present");
+        assert_eq!((flexfield.order_segment.as_str(), flexfield.document_segment), ("amazonOrderId", None));
+    }
+
+    #[test]
+    fn a_misspelt_part_is_refused() {
+        let misspelt = OLD.replacen('{', r#"{"auto_post":{"criteria":"1"},"#, 1);
+        let error = serde_json::from_str::<LedgerSetup>(&misspelt).expect_err("refused").to_string();
+        assert!(error.contains("criteria"), "{error}");
     }
 }

@@ -124,6 +124,26 @@ pub struct DocumentLine {
     pub order_item: Option<OrderItemId>,
     /// The rule that decided the account.
     pub rule: String,
+    /// What kind of line it is to the receivable.
+    #[serde(default, skip_serializing_if = "LineClass::is_revenue")]
+    pub class: LineClass,
+}
+
+/// What kind of line it is to the receivable. A mapper says it by `extra: [("class", "tax")]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineClass {
+    /// An ordinary line.
+    #[default]
+    Revenue,
+    /// Tax, which is sent as a tax line where the marketplace has a tax code.
+    Tax,
+}
+
+impl LineClass {
+    fn is_revenue(&self) -> bool {
+        matches!(self, Self::Revenue)
+    }
 }
 
 /// A line of a journal: positive is a debit, negative a credit.

@@ -137,6 +137,12 @@ fn reasons(reasons: Vec<wit::Reason>) -> Vec<mapping::Reason> {
     reasons.into_iter().map(reason).collect()
 }
 
+/// The contract has no field of its own for a line's class: it travels as `("class", "tax")`.
+fn class(extra: &[(String, String)]) -> mapping::LineClass {
+    let tax = extra.iter().any(|(key, value)| key == "class" && value == "tax");
+    if tax { mapping::LineClass::Tax } else { mapping::LineClass::Revenue }
+}
+
 fn document_lines(lines: Vec<wit::DocumentLine>) -> Result<Vec<mapping::DocumentLine>, MoneyError> {
     let line = |line: wit::DocumentLine| -> Result<mapping::DocumentLine, MoneyError> {
         Ok(mapping::DocumentLine {
@@ -147,6 +153,7 @@ fn document_lines(lines: Vec<wit::DocumentLine>) -> Result<Vec<mapping::Document
             sku: line.sku.map(|sku| sku.as_str().into()),
             order_item: line.order_item_id.map(|id| id.as_str().into()),
             rule: line.rule,
+            class: class(&line.extra),
         })
     };
     lines.into_iter().map(line).collect()

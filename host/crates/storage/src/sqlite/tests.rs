@@ -96,6 +96,7 @@ fn invoice(order: &str, revision: u32) -> Document {
         sku: None,
         order_item: None,
         rule: "catalog.csv:2".to_owned(),
+        class: ml_connector_domain::mapping::LineClass::Revenue,
     };
     Document {
         key: DocumentKey::derive(Kind::Invoice.letter(), &seller(), order, revision),
