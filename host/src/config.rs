@@ -10,6 +10,8 @@ use ml_connector_domain::{Region, SellerId};
 use ml_connector_pipeline::worker::Cadence;
 use serde::Deserialize;
 
+use crate::config_fusion::FusionConfig;
+
 /// Something wrong with the configuration, and where.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -157,22 +159,6 @@ fn lwa_url() -> String {
     "https://api.amazon.com/auth/o2/token".to_owned()
 }
 
-/// Fusion.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FusionConfig {
-    /// Scheme and host of the instance.
-    pub(crate) base_url: String,
-    /// Scheme and host of its identity domain.
-    pub(crate) identity_url: String,
-    /// Scope, sent as it is.
-    pub(crate) scope: String,
-    /// Client id of the confidential application.
-    pub(crate) client_id: String,
-    /// File with its secret; read by `credentials import` only.
-    pub(crate) client_secret_file: PathBuf,
-}
-
 /// How often what is done, in minutes.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -282,7 +268,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+pub(crate) fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { key: key.into(), message: message.into() }
 }
 
@@ -305,6 +291,7 @@ impl Config {
             ));
         }
         self.cadence.check("cadence")?;
+        self.fusion.options(self.development)?;
         let keys = [
             self.master_key_file.is_some(),
             self.master_key_variable.is_some(),

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod fusion;
 mod look;
 mod secrets;
 mod serve;
@@ -11,6 +12,7 @@ pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
 };
+pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,

@@ -13,7 +13,9 @@
 
 mod answers;
 mod auth;
+pub mod authorize;
 mod call;
+pub mod check;
 mod client;
 mod jobs;
 mod journal_csv;
@@ -26,4 +28,5 @@ mod setup;
 mod target;
 mod wire;
 
+pub use auth::{AUDIENCE, AuthMethod};
 pub use client::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};
