@@ -169,6 +169,7 @@ pub(crate) struct CadenceConfig {
     payouts_minutes: u32,
     reports_minutes: u32,
     reconcile_minutes: u32,
+    watch_minutes: u32,
 }
 
 impl Default for CadenceConfig {
@@ -180,6 +181,7 @@ impl Default for CadenceConfig {
             payouts_minutes: 6 * 60,
             reports_minutes: 6 * 60,
             reconcile_minutes: 24 * 60,
+            watch_minutes: 60,
         }
     }
 }
@@ -194,11 +196,13 @@ impl CadenceConfig {
             payouts: minutes(self.payouts_minutes),
             reports: minutes(self.reports_minutes),
             reconcile: minutes(self.reconcile_minutes),
+            watch: minutes(self.watch_minutes),
         }
     }
 
     /// What the limits allow: searchOrders one call in three minutes, getReports one in 45 seconds; a burst of calls
-    /// does not last. The others allow a call every other second, and a poll takes several.
+    /// does not last. The others allow a call every other second, and a poll takes several. Fusion publishes no limit,
+    /// and reads that overlap by five minutes.
     fn check(&self, place: &str) -> Result<(), ConfigError> {
         for (name, minutes, least) in [
             ("orders_minutes", self.orders_minutes, 3),
@@ -207,9 +211,10 @@ impl CadenceConfig {
             ("payouts_minutes", self.payouts_minutes, 1),
             ("reports_minutes", self.reports_minutes, 2),
             ("reconcile_minutes", self.reconcile_minutes, 1),
+            ("watch_minutes", self.watch_minutes, 5),
         ] {
             if minutes < least {
-                let message = format!("Amazon's limits do not allow it: write {least} or more");
+                let message = format!("the remotes' limits do not allow it: write {least} or more");
                 return Err(value(format!("{place}.{name}"), message));
             }
         }

@@ -26,6 +26,7 @@ mod receivables;
 mod receivables_api;
 mod setup;
 mod target;
+mod watch;
 mod wire;
 
 pub use auth::{AUDIENCE, AuthMethod};

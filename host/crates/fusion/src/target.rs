@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use ml_connector_domain::Date;
-use ml_connector_domain::document::{Body, Document};
+use ml_connector_domain::document::{Body, Document, Kind};
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::reconcile::Observed;
 use ml_connector_domain::validate::{Module, PeriodStatus};
-use ml_connector_ports::{Answer, JobStatus, SourceError, Target};
+use ml_connector_domain::{Date, Timestamp};
+use ml_connector_ports::{Answer, JobStatus, Shown, SourceError, Target};
 
 use crate::client::FusionClient;
 use crate::receivables;
@@ -38,6 +38,15 @@ impl Target for FusionClient {
             Body::CreditMemo { .. } => self.look_up_credit_memo(setup, document).await,
             Body::Journal { .. } => self.look_up_journal(setup, document).await,
         }
+    }
+
+    async fn changed_since(
+        &self,
+        setup: &LedgerSetup,
+        kind: Kind,
+        since: Timestamp,
+    ) -> Result<Vec<Shown>, SourceError> {
+        self.changed(setup, kind, since).await
     }
 
     async fn known_accounts(
