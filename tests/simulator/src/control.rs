@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::clock::text;
 use crate::http::{Incoming, Reply};
-use crate::{World, amazon, locked, truth};
+use crate::{World, amazon, fusion, locked, truth};
 
 /// What goes wrong on purpose, as shares from 0 to 1.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -44,18 +44,34 @@ pub struct AmazonFaults {
     pub until: Option<jiff::Timestamp>,
 }
 
-/// Fusion's faults, of POSTs.
+/// Fusion's faults, as shares of the requests that write (POST, PATCH, DELETE) unless said otherwise.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FusionFaults {
     /// Committed, then the connection is cut.
     pub answer_lost: f64,
+    /// Committed, then 500.
+    pub server_error_after_commit: f64,
     /// 503, nothing done.
     pub error_before_commit: f64,
+    /// 500, nothing done.
+    pub server_error_before_commit: f64,
     /// The connection is cut, nothing done.
     pub reset_before_commit: f64,
     /// 429 with Retry-After, nothing done.
     pub throttle: f64,
+    /// 429 without Retry-After, nothing done.
+    pub throttle_bare: f64,
+    /// 401 though the credentials are good, of all requests.
+    pub unauthorized: f64,
+    /// 503, of requests that read.
+    pub read_error: f64,
+    /// Share of the jobs that take longer.
+    pub import_slow: f64,
+    /// How long those take, in milliseconds of the simulated clock.
+    pub import_slow_ms: u64,
+    /// All of this ends by itself at this time.
+    pub until: Option<jiff::Timestamp>,
 }
 
 /// The rates in force and the generator that draws by them.
@@ -85,11 +101,24 @@ impl Faults {
         inner.0.amazon.clone()
     }
 
+    /// Fusion's faults as they are at `now`.
+    pub(crate) fn fusion(&self, now: i64) -> FusionFaults {
+        let mut inner = locked(&self.inner);
+        if inner.0.fusion.until.is_some_and(|until| until.as_millisecond() <= now) {
+            inner.0.fusion = FusionFaults::default();
+        }
+        inner.0.fusion
+    }
+
+    /// Draws whether something of this rate happens now.
+    pub(crate) fn draw(&self, rate: f64) -> bool {
+        rate > 0.0 && locked(&self.inner).1.random_bool(rate.min(1.0))
+    }
+
     /// Draws whether a fault of the chosen rate happens now.
     pub(crate) fn happens(&self, rate: impl Fn(&FaultRates) -> f64) -> bool {
-        let mut inner = locked(&self.inner);
-        let rate = rate(&inner.0);
-        rate > 0.0 && inner.1.random_bool(rate.min(1.0))
+        let rate = rate(&locked(&self.inner).0);
+        self.draw(rate)
     }
 }
 
@@ -123,6 +152,8 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             }
             Err(error) => Reply::text(400, error.to_string()),
         },
-        _ => Reply::text(404, "clock, scenario, truth, requests, searches, notification, faults"),
+        (&Method::GET, "/control/fusion") => Reply::json(200, &fusion::committed(world)),
+        (&Method::PUT, "/control/fusion") => fusion::knobs::put(world, request),
+        _ => Reply::text(404, "clock, scenario, truth, requests, searches, notification, faults, fusion"),
     }
 }

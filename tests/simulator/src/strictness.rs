@@ -220,16 +220,15 @@ fn a_receivable_is_refused_under_the_name_of_what_is_wrong() {
     let rows = [
         ("/Invented", json!(1), "27012"),
         ("/BusinessUnit", json!("Nowhere"), "AR_BU_NOT_FOUND"),
-        ("/TransactionSource", json!("Manual"), "AR_BATCH_SOURCE_NOT_FOUND"),
+        ("/TransactionSource", json!("Nowhere"), "AR_BATCH_SOURCE_NOT_FOUND"),
         ("/TransactionType", json!("Invoice"), "AR_TYPE_NOT_FOUND"),
-        ("/PaymentTerms", json!("30 Net"), "AR_TERMS_NOT_FOUND"),
+        ("/PaymentTerms", json!("45 Net"), "AR_TERMS_NOT_FOUND"),
         ("/TransactionNumber", json!("I00000000000000000001"), "27040"),
         ("/BillToCustomerNumber", json!("1"), "AR_BILL_TO_CUST_NOT_FOUND"),
         ("/InvoiceCurrencyCode", json!("XXX"), "AR_FUNC_CURRENCY_REQ"),
         ("/AccountingDate", json!("2031-01-01"), "AR_GL_DATE_INVALID"),
         ("/receivablesInvoiceLines", json!([]), "AR_LINES_REQ"),
         ("/receivablesInvoiceLines/0/ItemNumber", json!("MUG"), "AR_ITEM_NOT_FOUND"),
-        ("/receivablesInvoiceLines/0/UnitSellingPrice", json!(9.505), "27026"),
         ("/receivablesInvoiceLines/0/Quantity", json!(0), "27014"),
         ("/receivablesInvoiceLines/0/LineAmount", json!(18.0), "AR_LINE_AMOUNT"),
         ("/receivablesInvoiceDistributions/0/Amount", json!(18.0), "AR_DIST_AMOUNT"),
@@ -238,7 +237,7 @@ fn a_receivable_is_refused_under_the_name_of_what_is_wrong() {
             json!("01-110-99999"),
             "AR_ACCOUNT_INVALID",
         ),
-        ("/receivablesInvoiceDistributions/1/AccountClass", json!("Freight"), "AR_ACCOUNT_CLASS"),
+        ("/receivablesInvoiceDistributions/1/AccountClass", json!("Liability"), "AR_ACCOUNT_CLASS"),
     ];
     for (place, value, code) in rows {
         let mut body = fusion.invoice();
@@ -322,8 +321,9 @@ fn import(fusion: &Fusion, change: Option<(usize, &str)>, columns: usize) -> Str
         let request = incoming(Method::GET, path, &finder, &headers, "");
         parts(&fusion::handle(&fusion.world, &request)).1
     };
-    // It ends after some questions.
-    (0..6).fold(String::new(), |_, _| ask())
+    let later = fusion.world.clock.now() + 20_000;
+    assert!(fusion.world.clock.set(jiff::Timestamp::from_millisecond(later).expect("a time")));
+    ask()
 }
 
 /// A report without its legend, which names every code there is.
@@ -340,7 +340,7 @@ fn a_journal_import_takes_all_rows_or_none() {
         (Some((6, "EUR")), "EC03"),
         (Some((10, "999")), "EF04"),
         (Some((39, "12.49")), "EU02"),
-        (Some((39, "")), "EM29"),
+        (Some((39, "")), "EG01"),
         (Some((3, "2026-09-02")), "SQL*Loader"),
     ];
     for (change, code) in rows {

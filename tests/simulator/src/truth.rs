@@ -39,7 +39,8 @@ impl Verdict {
 
 /// The truth as JSON; a summary leaves the lists out.
 pub fn truth(world: &World, summary: bool) -> Value {
-    let state = locked(&world.fusion);
+    let mut state = locked(&world.fusion);
+    crate::fusion::settle(world, &mut state);
     let verdict = verdict(world, &state);
     let mut body = json!({
         "now": crate::clock::text(world.clock.now()),
@@ -115,7 +116,7 @@ fn is_invoiced(world: &World, refund: &Transaction) -> bool {
 fn by_reference(documents: &[Document]) -> HashMap<(usize, &str), Vec<&Document>> {
     let mut found: HashMap<(usize, &str), Vec<&Document>> = HashMap::new();
     for document in documents {
-        found.entry((document.seller, document.reference.as_str())).or_default().push(document);
+        found.entry((document.seller, document.subject())).or_default().push(document);
     }
     found
 }
@@ -225,9 +226,9 @@ fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
             verdict.note(format!("settlement {} has {} journals", group.id, found.len()));
         }
         for batch in found {
-            let on_account = batch.lines.iter().filter(|line| line.account == settlement);
+            let on_account = batch.lines().filter(|line| line.account == settlement);
             let net: i64 = on_account.map(|line| line.net).sum();
-            let foreign = batch.lines.iter().any(|line| line.currency != group.currency);
+            let foreign = batch.lines().any(|line| line.currency != group.currency);
             if net != group.total || foreign {
                 verdict.amount_differences += 1;
                 verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));

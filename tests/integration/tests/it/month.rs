@@ -68,6 +68,7 @@ async fn lost_answers_resets_and_throttling_lose_and_double_nothing() {
             error_before_commit: 0.1,
             reset_before_commit: 0.05,
             throttle: 0.05,
+            ..FusionFaults::default()
         },
     });
     let end = connected.simulator.world.scenario.end;

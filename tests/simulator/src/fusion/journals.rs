@@ -1,73 +1,149 @@
-//! journalBatches: read only, for journals cannot be posted here.
+//! journalBatches: to be read, marked for reversal and deleted, for journals cannot be posted here.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::JournalBatch;
-use super::adf::{self, Row};
-use crate::http::{Incoming, Reply};
-use crate::{World, locked};
+use super::access::Privilege;
+use super::adf::Is::{self, Date, Text};
+use super::adf::{self, Call, Child, Query, Resource, Row, text, time, well_formed};
+use super::receivables::decimal;
+use super::{FusionState, Journal, JournalBatch};
+use crate::http::Reply;
 
-/// The key of a batch's only header: opaque, to be taken from its link.
-fn header_key(batch: &JournalBatch) -> String {
-    format!("{:016X}", batch.id.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+pub(super) const BATCHES: Resource = Resource {
+    name: "journalBatches",
+    privilege: Privilege::Journals,
+    queryable: &[
+        "JeBatchId",
+        "BatchName",
+        "Status",
+        "DefaultPeriodName",
+        "PostedDate",
+        "CreationDate",
+        "LastUpdateDate",
+    ],
+    actions: |_| &[],
+    rows,
+};
+
+/// What PATCH may change: completion and reversal (the names are assumed).
+const PATCH: [(&str, Is); 4] = [
+    ("CompletionStatusMeaning", Text(80)),
+    ("ReversalPeriod", Text(15)),
+    ("ReversalDate", Date),
+    ("ReversalMethodMeaning", Text(80)),
+];
+
+/// A key that only Fusion makes, to be taken from an item's link.
+fn opaque(batch: &JournalBatch, n: usize) -> String {
+    let n = u64::try_from(n).unwrap_or_default();
+    format!("{:016X}", (batch.id * 1_000 + n).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
-fn row(key: String, attributes: Value) -> Row {
-    Row { key, attributes: attributes.as_object().cloned().unwrap_or_else(Map::new) }
+fn rows<'a>(call: &'a Call<'a>, state: &'a FusionState, query: &Query) -> Vec<Row<'a>> {
+    let wanted = |batch: &&JournalBatch| query.key.as_ref().is_none_or(|key| batch.id.to_string() == *key);
+    state.batches.iter().filter(wanted).map(|batch| row(call, batch)).collect()
 }
 
-/// Answers a GET of the batches.
-pub(super) fn batches(world: &World, request: &Incoming) -> Reply {
-    let state = locked(&world.fusion);
-    let one = |batch: &JournalBatch| {
-        row(
-            batch.id.to_string(),
-            json!({
-                "JeBatchId": adf::id(request, batch.id), "BatchName": batch.name,
-                "BatchDescription": batch.description, "Status": "U", "ErrorMessage": null,
-            }),
-        )
+fn row<'a>(call: &'a Call<'a>, batch: &'a JournalBatch) -> Row<'a> {
+    let posted = batch.posted.is_some();
+    let currency = batch.journals.first().map(|journal| journal.currency);
+    let side = |sign: i64| {
+        let lines = batch.lines().map(|line| (line.net * sign).max(0)).sum();
+        currency.map_or(Value::Null, |currency| decimal(currency, lines))
     };
-    let rows = state.batches.iter().map(one).collect();
-    adf::collection(request, "journalBatches", &["JeBatchId", "BatchName", "Status"], rows)
+    let mut row = Row::new(
+        batch.id.to_string(),
+        json!({
+            "JeBatchId": call.id(batch.id), "BatchName": batch.name, "BatchDescription": batch.description,
+            "DefaultPeriodName": batch.period, "Status": if posted { "P" } else { "U" },
+            "StatusMeaning": if posted { "Posted" } else { "Unposted" },
+            "CompletionStatusMeaning": batch.completion, "ActualFlagMeaning": "Actual",
+            "UserJeSourceName": batch.source, "RunningTotalDr": side(1), "RunningTotalCr": side(-1),
+            "ControlTotal": null, "PostedDate": batch.posted.map(time),
+            "ReversalFlag": batch.reversal_period.as_ref().map(|_| "Y"),
+            "ReversalPeriod": batch.reversal_period, "ReversalDate": null,
+            "ReversalMethodMeaning": batch.reversal_method, "ErrorMessage": null,
+            "CreationDate": time(batch.created), "LastUpdateDate": time(batch.updated),
+        }),
+    );
+    let headers = move || {
+        let all = batch.journals.iter().enumerate();
+        all.map(|(n, journal)| header(call, batch, (n, journal))).collect()
+    };
+    row.children = vec![
+        Child { name: "journalHeaders", rows: Box::new(headers) },
+        Child { name: "journalErrors", rows: Box::new(Vec::new) },
+        Child { name: "journalActionLogs", rows: Box::new(Vec::new) },
+    ];
+    row
 }
 
-fn find<'a>(batches: &'a [JournalBatch], id: &str) -> Option<&'a JournalBatch> {
-    batches.iter().find(|batch| batch.id.to_string() == id)
+fn header<'a>(call: &'a Call<'a>, batch: &'a JournalBatch, (n, journal): (usize, &'a Journal)) -> Row<'a> {
+    let ledger = &call.world.scenario.sellers[batch.seller].fusion.ledger_name;
+    let mut row = Row::new(
+        opaque(batch, n),
+        json!({
+            "JournalName": journal.name, "JournalDescription": journal.description, "LedgerName": ledger,
+            "LedgerCurrencyCode": "USD", "CurrencyCode": journal.currency.code(),
+            "PeriodName": journal.period, "DefaultEffectiveDate": journal.date,
+            "UserJeCategoryName": journal.category, "UserCurrencyConversionType": journal.conversion,
+            "ExternalReference": journal.reference, "AccrualReversalStatus": null,
+        }),
+    );
+    let lines = move || {
+        let lines = journal.lines.iter().enumerate();
+        lines
+            .map(|(at, line)| {
+                let side = |minor: i64| {
+                    if minor > 0 { decimal(line.currency, minor) } else { Value::Null }
+                };
+                Row::new(
+                    opaque(batch, 1_000 * (n + 1) + at),
+                    json!({
+                        "JeLineNumber": at + 1, "AccountCombination": line.account,
+                        "CurrencyCode": line.currency.code(), "EnteredDr": side(line.net),
+                        "EnteredCr": side(-line.net), "Description": line.description,
+                        "ReconciliationReference": line.key, "StatAmount": null,
+                    }),
+                )
+            })
+            .collect()
+    };
+    row.children.push(Child { name: "journalLines", rows: Box::new(lines) });
+    row
 }
 
-/// Answers a GET of a batch's headers.
-pub(super) fn headers(world: &World, request: &Incoming, id: &str) -> Reply {
-    let state = locked(&world.fusion);
-    let Some(batch) = find(&state.batches, id) else { return Reply::text(404, "Not Found") };
-    let ledger = &world.scenario.sellers[batch.seller].fusion.ledger_name;
-    let header =
-        json!({ "JournalName": batch.name, "LedgerName": ledger, "DefaultEffectiveDate": batch.date });
-    let path = format!("journalBatches/{id}/child/journalHeaders");
-    adf::collection(request, &path, &["JournalName"], vec![row(header_key(batch), header)])
-}
-
-/// Answers a GET of a header's lines.
-pub(super) fn lines(world: &World, request: &Incoming, id: &str, key: &str) -> Reply {
-    let state = locked(&world.fusion);
-    let Some(batch) = find(&state.batches, id).filter(|batch| header_key(batch) == key) else {
+/// Answers a PATCH of a batch.
+pub(super) fn patch(call: &Call<'_>, state: &mut FusionState, id: &str) -> Reply {
+    let body = match call.body() {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let Some(batch) = state.batches.iter_mut().find(|batch| batch.id.to_string() == id) else {
         return Reply::text(404, "Not Found");
     };
-    let rows = batch
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(n, line)| {
-            let amount = |minor: i64| match minor > 0 {
-                true => line.currency.decimal(minor).parse::<serde_json::Number>().map_or(Value::Null, Value::Number),
-                false => Value::Null,
-            };
-            row((n + 1).to_string(), json!({
-                "JeLineNumber": n + 1, "AccountCombination": line.account, "CurrencyCode": line.currency.code(),
-                "EnteredDr": amount(line.net), "EnteredCr": amount(-line.net), "Description": line.description,
-            }))
-        })
-        .collect();
-    let path = format!("journalBatches/{id}/child/journalHeaders/{key}/child/journalLines");
-    adf::collection(request, &path, &["JeLineNumber"], rows)
+    if let Err(refusal) = well_formed(&body, &PATCH) {
+        return call.refused(&refusal);
+    }
+    if let Some(completion) = text(&body, "CompletionStatusMeaning") {
+        completion.clone_into(&mut batch.completion);
+    }
+    if let Some(period) = text(&body, "ReversalPeriod") {
+        batch.reversal_period = Some(period.to_owned());
+        batch.reversal_method = text(&body, "ReversalMethodMeaning").map(str::to_owned);
+    }
+    batch.updated = call.world.clock.now();
+    adf::one(call, "journalBatches", row(call, batch), 200)
+}
+
+/// Answers a DELETE: only what is not posted can go (the condition is assumed).
+pub(super) fn delete(state: &mut FusionState, id: &str) -> Reply {
+    let Some(at) = state.batches.iter().position(|batch| batch.id.to_string() == id) else {
+        return Reply::text(404, "Not Found");
+    };
+    if state.batches[at].posted.is_some() {
+        return Reply::text(400, "You can't delete a posted journal batch.");
+    }
+    state.batches.remove(at);
+    Reply::Answer { status: 204, headers: Vec::new(), body: Vec::new() }
 }

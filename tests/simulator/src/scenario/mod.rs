@@ -9,7 +9,9 @@ mod tests;
 
 pub use finances::{Breakdown, Group, Transaction, TransactionItem};
 pub use money::Currency;
-pub use operator::{ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names};
+pub use operator::{
+    ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names, tax_rate_code, tax_regime,
+};
 pub use orders::{Expectation, Item, Order, Status};
 
 use jiff::Timestamp;

@@ -68,6 +68,8 @@ pub struct FusionSetup {
     pub ledger_id: String,
     /// Data access set id.
     pub data_access_set_id: String,
+    /// Business unit id.
+    pub business_unit_id: String,
     /// First bill-to account number; the marketplaces' follow.
     pub first_customer: u32,
 }
@@ -90,14 +92,56 @@ pub mod names {
     pub const CREDIT_MEMO_SOURCE: &str = "Amazon Connector CM";
     /// Transaction type of credit memos.
     pub const CREDIT_MEMO_TYPE: &str = "Amazon Credit Memo";
+    /// A source that numbers automatically, of invoices and credit memos.
+    pub const AUTO_SOURCE: &str = "Manual";
     /// Payment terms.
     pub const TERMS: &str = "IMMEDIATE";
+    /// Payment terms that give time.
+    pub const LONG_TERMS: &str = "30 Net";
+    /// A memo line.
+    pub const MEMO_LINE: &str = "Discount Item";
+    /// Values of the credit memo reason lookup.
+    pub const CREDIT_REASONS: [&str; 3] = ["Return", "Cancellation", "Price adjustment"];
+    /// Context of the transaction flexfields.
+    pub const FLEXFIELD: &str = "AMAZON";
+    /// The flexfield's segments: the order, and the document's own key.
+    pub const FLEXFIELD_SEGMENTS: [&str; 2] = ["orderId", "documentKey"];
+    /// Receipt method.
+    pub const RECEIPT_METHOD: &str = "Amazon Settlement";
+    /// Bank account that receipts are remitted to.
+    pub const BANK_ACCOUNT: &str = "10271-17621-619";
+    /// AutoPost criteria set.
+    pub const CRITERIA_SET: &str = "300000046976100";
+    /// Legal entity.
+    pub const LEGAL_ENTITY: &str = "Marketplace Trading Inc.";
+    /// Chart of accounts.
+    pub const CHART: &str = "US Chart of Accounts";
+    /// Names of the chart's segments.
+    pub const SEGMENTS: [&str; 5] = ["Company", "Cost Center", "Account", "Product", "Intercompany"];
+    /// Accounting calendar.
+    pub const CALENDAR: &str = "Monthly";
+    /// Natural account that takes what does not balance.
+    pub const SUSPENSE_ACCOUNT: &str = "29999";
+    /// Natural account that is a parent: no detail posting.
+    pub const PARENT_ACCOUNT: &str = "10000";
+    /// Natural account whose days are over.
+    pub const EXPIRED_ACCOUNT: &str = "19999";
     /// Journal source.
     pub const JOURNAL_SOURCE: &str = "Amazon";
     /// Journal category.
     pub const JOURNAL_CATEGORY: &str = "Settlement";
     /// Conversion type with daily rates.
     pub const CONVERSION: &str = "Corporate";
+    /// Conversion type that has no rates.
+    pub const CONVERSION_WITHOUT_RATES: &str = "Spot";
+    /// User of the instance, for Basic authentication, assertions and codes.
+    pub const USER: &str = "integration.user@example.com";
+    /// Its password.
+    pub const USER_PASSWORD: &str = "Integration-7b1d";
+    /// Alias under which the domain knows the assertion key.
+    pub const ASSERTION_KEY: &str = "ml-connector";
+    /// Audience of assertions.
+    pub const ASSERTION_AUDIENCE: &str = "https://identity.oraclecloud.com/";
     /// Scope of the identity domain.
     pub const SCOPE: &str = "urn:opc:resource:consumer::all";
     /// Client of the identity domain.
@@ -132,6 +176,7 @@ pub(super) fn seller(n: usize, options: &ScenarioOptions, rng: &mut ChaCha8Rng) 
             ledger_name: format!("US Ledger {}", number + 1),
             ledger_id: (300_000_046_975_970_u64 + u64::from(number)).to_string(),
             data_access_set_id: (300_000_046_975_990_u64 + u64::from(number)).to_string(),
+            business_unit_id: (300_000_046_987_000_u64 + u64::from(number)).to_string(),
             first_customer: 10_000 + 10 * number,
         },
     }
@@ -166,6 +211,11 @@ impl Scenario {
             "application": { "client_id": names::APPLICATION, "client_secret": names::APPLICATION_SECRET },
             "identity": {
                 "client_id": names::CLIENT, "client_secret": names::CLIENT_SECRET, "scope": names::SCOPE,
+                "expires_in": 3600, "user": names::USER, "password": names::USER_PASSWORD,
+                "assertion": {
+                    "private_key": crate::fusion::identity::PRIVATE_KEY, "key_id": names::ASSERTION_KEY,
+                    "audience": names::ASSERTION_AUDIENCE,
+                },
             },
             "sellers": self.sellers.iter().map(seller_json).collect::<Vec<_>>(),
         })
@@ -195,6 +245,7 @@ fn seller_json(seller: &Seller) -> Value {
         "id": seller.id, "name": seller.name,
         "authorizations": Region::ALL.map(authorization),
         "fusion": fusion_json(&seller.fusion),
+        "fusion_setup": fusion_setup_json(&seller.fusion),
         "tax": tax,
         "products": seller.products.iter().map(product_json).collect::<Vec<_>>(),
     })
@@ -215,6 +266,42 @@ fn fusion_json(setup: &FusionSetup) -> Value {
         "combination": { "delimiter": "-", "template": TEMPLATE },
         "accounts": accounts, "default_cost_center": "000",
     })
+}
+
+/// What else is set up there, beyond what every ledger names.
+fn fusion_setup_json(setup: &FusionSetup) -> Value {
+    let tax: Map<String, Value> = MARKETPLACES
+        .iter()
+        .map(|m| (m.id.to_owned(), json!({ "regime": tax_regime(m), "rate_code": tax_rate_code(m) })))
+        .collect();
+    json!({
+        "business_unit_id": setup.business_unit_id, "legal_entity": names::LEGAL_ENTITY,
+        "chart_of_accounts": { "id": "300000046975900", "segments": names::SEGMENTS, "balancing_segment": 1 },
+        "auto_numbering_source": names::AUTO_SOURCE, "other_payment_terms": names::LONG_TERMS,
+        "memo_line": names::MEMO_LINE, "tax": tax,
+        "transaction_flexfield": {
+            "context": names::FLEXFIELD, "order_segment": names::FLEXFIELD_SEGMENTS[0],
+            "document_segment": names::FLEXFIELD_SEGMENTS[1],
+        },
+        "credit_memo_reason": names::CREDIT_REASONS[0],
+        "receipts": { "method": names::RECEIPT_METHOD, "bank_account": names::BANK_ACCOUNT },
+        "auto_invoice": { "business_unit_id": setup.business_unit_id, "line_context": names::FLEXFIELD },
+        "auto_post": { "criteria_set": names::CRITERIA_SET },
+        "suspense_account": combination(names::SUSPENSE_ACCOUNT, "000"),
+        "parent_account": combination(names::PARENT_ACCOUNT, "000"),
+        "expired_account": combination(names::EXPIRED_ACCOUNT, "000"),
+        "conversion_type_without_rates": names::CONVERSION_WITHOUT_RATES,
+    })
+}
+
+/// The tax regime of a marketplace.
+pub fn tax_regime(marketplace: &Marketplace) -> String {
+    format!("{} TAX", marketplace.currency.code())
+}
+
+/// The rate code of a marketplace's regime.
+pub fn tax_rate_code(marketplace: &Marketplace) -> String {
+    format!("{} STANDARD", marketplace.currency.code())
 }
 
 fn product_json(product: &Product) -> Value {
