@@ -18,6 +18,9 @@ pub struct Document {
     pub revision: u32,
     /// Accounting date, in the ledger's zone.
     pub date: Date,
+    /// The date that it would bear, had that date's period not been closed (the seller's policy moved it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<Date>,
     /// The currency of every amount in it.
     pub currency: Currency,
     /// What it is.
@@ -58,6 +61,9 @@ pub enum Body {
         lines: Vec<JournalLine>,
         /// How many transactions stand behind the lines.
         transactions: u32,
+        /// The journal that this one takes back, line by line.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reverses: Option<DocumentKey>,
     },
 }
 
@@ -121,6 +127,35 @@ impl Document {
             Body::CreditMemo { refund, .. } => refund.as_str(),
             Body::Journal { group, .. } => group.as_str(),
         }
+    }
+
+    /// The lines of an invoice or credit memo; a journal has none of these.
+    pub fn lines(&self) -> &[DocumentLine] {
+        match &self.body {
+            Body::Invoice { lines, .. } | Body::CreditMemo { lines, .. } => lines,
+            Body::Journal { .. } => &[],
+        }
+    }
+
+    /// The combinations that its lines stand on.
+    pub fn accounts(&self) -> Vec<&str> {
+        match &self.body {
+            Body::Journal { lines, .. } => lines.iter().map(|line| line.account.as_str()).collect(),
+            _ => self.lines().iter().map(|line| line.account.as_str()).collect(),
+        }
+    }
+
+    /// Where it was sold, on an invoice or credit memo.
+    pub fn marketplace(&self) -> Option<&MarketplaceId> {
+        match &self.body {
+            Body::Invoice { marketplace, .. } | Body::CreditMemo { marketplace, .. } => Some(marketplace),
+            Body::Journal { .. } => None,
+        }
+    }
+
+    /// The day on which it happened, which stays when the accounting date is moved.
+    pub fn transaction_date(&self) -> Date {
+        self.moved_from.unwrap_or(self.date)
     }
 
     /// What is compared when it is read back: the lines' sum of an invoice or credit memo, the sum of the debits

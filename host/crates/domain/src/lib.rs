@@ -28,7 +28,9 @@ pub mod money;
 pub mod posting;
 pub mod reach;
 pub mod reconcile;
+pub mod refusal;
 pub mod region;
+pub mod reversal;
 pub mod validate;
 
 pub use clock::Clock;

@@ -1,22 +1,28 @@
 //! The state machine of a posting: how a document reaches Fusion at most once.
 //!
 //! ```text
-//! planned --start--> sending --accepted--> confirmed
+//! planned --start--> sending --accepted--> confirmed      (planned --withheld--> rejected)
 //!    ^                  |  \--in progress-> submitted --done--> confirmed
 //!    |                  |                       \--failed--> rejected
 //!    |                  |--refused--> rejected
 //!    |                  \--lost, crash--> unknown --found--> confirmed
-//!    \----------- two agreeing negatives -----'  \--found, but different--> rejected
+//!    \----------- two agreeing negatives -----'  |--found, but different--> rejected
+//!                                                \--a dead end, yet nothing--> rejected
 //! ```
 //!
 //! **Invariant:** a document is sent only from `planned`. **Invariant:** `unknown` is left only by looking the
 //! document up under its key; a negative counts only when a second one agrees with it after a hold-off, because
-//! Fusion may show a document some time after it committed.
+//! Fusion may show a document some time after it committed. **Invariant:** what is rejected is never sent again by
+//! itself.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::FusionId;
+use crate::refusal::{self, Refusal};
+
+/// Attempts after which a document that nobody ever answered for goes to a person: something in it makes Fusion fail.
+const ATTEMPTS_MAX: u32 = 20;
 
 /// Where a posting stands. Each state carries only what exists in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +61,9 @@ pub enum State {
         next_look: Timestamp,
         /// Since when nothing is known.
         since: Timestamp,
+        /// What to tell a person if nothing is found, where sending it again would end the same way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dead_end: Option<Refusal>,
     },
     /// It is in Fusion.
     Confirmed {
@@ -63,8 +72,11 @@ pub enum State {
     },
     /// Fusion refused it; a person has to look.
     Rejected {
-        /// Fusion's words.
+        /// All reasons in words.
         reason: String,
+        /// Each reason; empty in what older versions stored.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refusals: Vec<Refusal>,
     },
 }
 
@@ -78,9 +90,15 @@ pub enum Event {
     /// Fusion answered: a job works on it.
     InProgress(String),
     /// Fusion answered: no.
-    Refused(String),
+    Refused(Vec<Refusal>),
+    /// A check right before sending found it wanting: nothing was sent.
+    Withheld(Vec<Refusal>),
+    /// It could not be checked, or not be sent, for now: nothing was sent, and no attempt was made.
+    Postponed(Timestamp),
     /// It surely did not reach Fusion's books (throttled, not connected, not authorised yet): try again then.
     NotSent(Timestamp),
+    /// Fusion answered that its number exists already: most likely we made it.
+    Contested(Refusal),
     /// No answer, or one that says nothing (5xx, cut connection, time-out).
     Lost,
     /// The process ended while it was sending.
@@ -90,7 +108,7 @@ pub enum Event {
     /// A look-up found it, with the total sent.
     Found(FusionId),
     /// A look-up found something else under its key.
-    FoundDifferent(String),
+    FoundDifferent(Vec<Refusal>),
     /// A look-up found nothing.
     Absent,
     /// A look-up failed itself: nothing learnt.
@@ -159,15 +177,19 @@ pub fn decide(
     now: Timestamp,
     patience: Patience,
 ) -> Result<State, InvalidTransition> {
-    let unknown = |attempt: u32, negatives: u32, since: Timestamp| State::Unknown {
-        attempt,
-        negatives,
-        next_look: later(now, patience.hold_off),
-        since,
+    let unknown = |attempt: u32, negatives: u32, since: Timestamp, dead_end: Option<Refusal>| {
+        State::Unknown { attempt, negatives, next_look: later(now, patience.hold_off), since, dead_end }
     };
     let next = match (state, event) {
         (State::Planned { attempts, not_before }, Event::Start) if *not_before <= now => {
             State::Sending { attempt: attempts + 1 }
+        }
+        (State::Planned { .. }, Event::Withheld(refusals)) => State::rejected(refusals),
+        (State::Planned { attempts, .. }, Event::Postponed(not_before)) => {
+            State::Planned { attempts: *attempts, not_before: not_before.max(now) }
+        }
+        (State::Sending { attempt }, Event::Postponed(not_before)) => {
+            State::Planned { attempts: attempt.saturating_sub(1), not_before: not_before.max(now) }
         }
         (State::Sending { .. }, Event::Accepted(fusion_id)) => State::Confirmed { fusion_id },
         (State::Sending { attempt }, Event::InProgress(request)) => State::Submitted {
@@ -176,17 +198,18 @@ pub fn decide(
             next_look: later(now, patience.job_interval),
             since: now,
         },
-        (State::Sending { .. } | State::Submitted { .. }, Event::Refused(reason)) => {
-            State::Rejected { reason }
+        (State::Sending { .. } | State::Submitted { .. }, Event::Refused(refusals)) => {
+            State::rejected(refusals)
         }
         (State::Sending { attempt }, Event::NotSent(not_before)) => {
             State::Planned { attempts: *attempt, not_before: not_before.max(now) }
         }
-        (State::Sending { attempt }, Event::Lost | Event::Interrupted) => unknown(*attempt, 0, now),
+        (State::Sending { attempt }, Event::Lost | Event::Interrupted) => unknown(*attempt, 0, now, None),
+        (State::Sending { attempt }, Event::Contested(refusal)) => unknown(*attempt, 0, now, Some(refusal)),
         (State::Submitted { attempt, since, .. }, Event::StillRunning | Event::LookUpFailed)
             if now.duration_since(*since) > patience.job_longest =>
         {
-            unknown(*attempt, 0, now)
+            unknown(*attempt, 0, now, None)
         }
         (State::Submitted { attempt, request, since, .. }, Event::StillRunning | Event::LookUpFailed) => {
             State::Submitted {
@@ -197,29 +220,60 @@ pub fn decide(
             }
         }
         // A job that says it is done but whose batch cannot be seen yet is looked up until it can.
-        (State::Submitted { attempt, .. }, Event::Absent) => unknown(*attempt, 0, now),
+        (State::Submitted { attempt, .. }, Event::Absent) => {
+            unknown(*attempt, 0, now, Some(nothing_imported()))
+        }
         (State::Submitted { .. } | State::Unknown { .. }, Event::Found(fusion_id)) => {
             State::Confirmed { fusion_id }
         }
-        (State::Submitted { .. } | State::Unknown { .. }, Event::FoundDifferent(reason)) => {
-            State::Rejected { reason }
+        (State::Submitted { .. } | State::Unknown { .. }, Event::FoundDifferent(refusals)) => {
+            State::rejected(refusals)
         }
-        (State::Unknown { attempt, negatives, since, .. }, Event::Absent) => {
-            if negatives + 1 >= patience.negatives {
-                State::Planned { attempts: *attempt, not_before: now }
+        (State::Unknown { attempt, negatives, since, dead_end, .. }, Event::Absent) => {
+            if negatives + 1 < patience.negatives {
+                unknown(*attempt, negatives + 1, *since, dead_end.clone())
             } else {
-                unknown(*attempt, negatives + 1, *since)
+                not_there(*attempt, dead_end.as_ref(), now)
             }
         }
-        (State::Unknown { attempt, negatives, since, .. }, Event::LookUpFailed) => {
-            unknown(*attempt, *negatives, *since)
+        (State::Unknown { attempt, negatives, since, dead_end, .. }, Event::LookUpFailed) => {
+            unknown(*attempt, *negatives, *since, dead_end.clone())
         }
         (state, event) => return Err(InvalidTransition { state: state.clone(), event }),
     };
     Ok(next)
 }
 
+fn nothing_imported() -> Refusal {
+    Refusal::new(
+        "FUS-NOTHING-IMPORTED",
+        "the import job succeeded and imported nothing",
+        "compare the journal source, ledger id and data access set of the seller's ledger with Fusion's \
+         (`ml-connector fusion check`): rows that these do not select are left lying without an error",
+    )
+}
+
+/// What follows once it is proven not to be in Fusion.
+fn not_there(attempt: u32, dead_end: Option<&Refusal>, now: Timestamp) -> State {
+    if let Some(refusal) = dead_end {
+        return State::rejected(vec![refusal.clone()]);
+    }
+    if attempt >= ATTEMPTS_MAX {
+        return State::rejected(vec![Refusal::new(
+            "FUS-NO-ANSWER",
+            format!("{attempt} attempts brought no answer, and none of them arrived"),
+            "ask Oracle support what fails in Fusion when this document is created",
+        )]);
+    }
+    State::Planned { attempts: attempt, not_before: now }
+}
+
 impl State {
+    /// Refused, for these reasons.
+    pub fn rejected(refusals: Vec<Refusal>) -> Self {
+        Self::Rejected { reason: refusal::in_words(&refusals), refusals }
+    }
+
     /// A new posting, which may be sent at once.
     pub fn new(now: Timestamp) -> Self {
         Self::Planned { attempts: 0, not_before: now }
@@ -289,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_failed_look_up_is_no_negative() {
-        let unknown = State::Unknown { attempt: 1, negatives: 1, next_look: at(0), since: at(0) };
+        let unknown =
+            State::Unknown { attempt: 1, negatives: 1, next_look: at(0), since: at(0), dead_end: None };
         let still = decide(&unknown, Event::LookUpFailed, at(5), PATIENCE).expect("stays");
         assert!(matches!(still, State::Unknown { negatives: 1, .. }));
     }
@@ -303,18 +358,69 @@ mod tests {
         assert_eq!(gone.name(), "unknown");
     }
 
+    #[test]
+    fn a_job_that_succeeds_and_imports_nothing_goes_to_a_person_and_is_not_sent_for_ever() {
+        let submitted = State::Submitted { attempt: 1, request: "7".into(), next_look: at(0), since: at(0) };
+        let mut state = decide(&submitted, Event::Absent, at(1), PATIENCE).expect("looked up");
+        for step in 1..=2 {
+            state = decide(&state, Event::Absent, at(step * 1_000), PATIENCE).expect("a negative");
+        }
+        let State::Rejected { refusals, .. } = state else { panic!("{state:?}") };
+        assert_eq!(refusals[0].code, "FUS-NOTHING-IMPORTED");
+    }
+
+    #[test]
+    fn a_number_that_exists_but_cannot_be_found_goes_to_a_person() {
+        let sending = State::Sending { attempt: 1 };
+        let said = Refusal::new("FUS-DUPLICATE", "already exists", "look");
+        let mut state = decide(&sending, Event::Contested(said.clone()), at(0), PATIENCE).expect("looked up");
+        assert_eq!(state.due(at(121)), Some(Action::LookUp));
+        for step in 1..=2 {
+            state = decide(&state, Event::Absent, at(step * 1_000), PATIENCE).expect("a negative");
+        }
+        assert_eq!(state, State::rejected(vec![said]));
+    }
+
+    #[test]
+    fn a_document_that_nobody_ever_answers_for_ends_with_a_person() {
+        let unknown = |attempt| State::Unknown {
+            attempt,
+            negatives: 1,
+            next_look: at(0),
+            since: at(0),
+            dead_end: None,
+        };
+        let again = decide(&unknown(ATTEMPTS_MAX - 1), Event::Absent, at(1), PATIENCE).expect("decides");
+        assert_eq!(again.name(), "planned");
+        let ended = decide(&unknown(ATTEMPTS_MAX), Event::Absent, at(1), PATIENCE).expect("decides");
+        assert_eq!(ended.name(), "rejected");
+    }
+
+    #[test]
+    fn states_that_older_versions_stored_still_read() {
+        let rejected: State =
+            serde_json::from_str(r#"{"state":"rejected","reason":"HTTP 400: no"}"#).expect("reads");
+        assert_eq!(rejected, State::Rejected { reason: "HTTP 400: no".into(), refusals: Vec::new() });
+        let unknown = r#"{"state":"unknown","attempt":1,"negatives":0,"next_look":"2026-09-01T00:00:00Z","since":"2026-09-01T00:00:00Z"}"#;
+        let unknown: State = serde_json::from_str(unknown).expect("reads");
+        assert!(matches!(unknown, State::Unknown { dead_end: None, .. }));
+    }
+
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
             Just(Event::Start),
             Just(Event::Accepted(FusionId::from("1"))),
             Just(Event::InProgress("9".into())),
-            Just(Event::Refused("no".into())),
+            Just(Event::Refused(Vec::new())),
             (0..900_i64).prop_map(|s| Event::NotSent(at(s))),
+            (0..900_i64).prop_map(|s| Event::Postponed(at(s))),
+            Just(Event::Withheld(Vec::new())),
+            Just(Event::Contested(Refusal::new("FUS-DUPLICATE", "exists", ""))),
             Just(Event::Lost),
             Just(Event::Interrupted),
             Just(Event::StillRunning),
             Just(Event::Found(FusionId::from("1"))),
-            Just(Event::FoundDifferent("other".into())),
+            Just(Event::FoundDifferent(Vec::new())),
             Just(Event::Absent),
             Just(Event::LookUpFailed),
         ]
@@ -332,9 +438,9 @@ mod tests {
                 let Ok(next) = decide(&state, event.clone(), now, PATIENCE) else { continue };
                 match event {
                     Event::Start => { prop_assert!(proof, "sent twice"); proof = false; negatives = 0; }
-                    Event::NotSent(_) => proof = true,
+                    Event::NotSent(_) | Event::Postponed(_) => proof = true,
                     Event::Absent => { negatives += u32::from(state.name() == "unknown"); proof = negatives >= PATIENCE.negatives; }
-                    Event::Lost | Event::Interrupted | Event::StillRunning => negatives = 0,
+                    Event::Lost | Event::Contested(_) | Event::Interrupted | Event::StillRunning => negatives = 0,
                     _ => {}
                 }
                 state = next;
@@ -343,7 +449,7 @@ mod tests {
 
         #[test]
         fn what_has_ended_stays(event in any_event()) {
-            for ended in [State::Confirmed { fusion_id: "1".into() }, State::Rejected { reason: "no".into() }] {
+            for ended in [State::Confirmed { fusion_id: "1".into() }, State::rejected(Vec::new())] {
                 prop_assert!(decide(&ended, event.clone(), at(0), PATIENCE).is_err());
             }
         }

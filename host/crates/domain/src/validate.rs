@@ -3,12 +3,17 @@
 //! Each rule is one function from what it needs to its violations; [`document`] runs all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Body, Document};
+use crate::ledger::LedgerSetup;
 use crate::mapping::{DocumentLine, JournalLine, Reason};
 use crate::money::Money;
+
+mod lengths;
 
 /// Lines that Fusion takes in one document.
 pub const LINES_MAX: usize = 1_000;
@@ -22,6 +27,8 @@ pub struct LedgerFacts {
     pub accounts: BTreeSet<String>,
     /// Status of the period of the document's date, by module.
     pub periods: BTreeMap<Module, PeriodStatus>,
+    /// The ledger's setup, whose names are sent along; without it neither they nor segments are checked.
+    pub setup: Option<Arc<LedgerSetup>>,
 }
 
 /// A Fusion module with periods of its own (Oracle's application ids).
@@ -31,6 +38,46 @@ pub enum Module {
     Receivables,
     /// General Ledger, 101.
     GeneralLedger,
+}
+
+impl Module {
+    /// The module that a document is posted in.
+    pub fn of(document: &Document) -> Self {
+        match document.body {
+            Body::Journal { .. } => Self::GeneralLedger,
+            _ => Self::Receivables,
+        }
+    }
+
+    /// Whether a period of this module takes documents: receivables may be made ahead, journals may not.
+    pub fn takes(self, status: PeriodStatus) -> bool {
+        match self {
+            Self::Receivables => matches!(status, PeriodStatus::Open | PeriodStatus::Future),
+            Self::GeneralLedger => status == PeriodStatus::Open,
+        }
+    }
+}
+
+/// A period of a module, as Fusion describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Whether it takes documents.
+    pub status: PeriodStatus,
+    /// Its first day, if Fusion knows the period.
+    pub start: Option<Date>,
+    /// Its last day, if Fusion knows the period.
+    pub end: Option<Date>,
+}
+
+impl Period {
+    /// A day of the period after this one, which `date` falls into: the day after its end, or the first of the next
+    /// month where Fusion does not say how long it is.
+    pub fn day_after(&self, date: Date) -> Option<Date> {
+        match self.end {
+            Some(end) if end >= date => end.tomorrow().ok(),
+            _ => date.last_of_month().tomorrow().ok(),
+        }
+    }
 }
 
 /// A period's ClosingStatus.
@@ -74,8 +121,14 @@ pub fn document(document: &Document, expectation: &Expectation, facts: &LedgerFa
             found.extend(one_currency(document, lines.iter().map(|line| line.amount)));
             found.extend(known_accounts(facts, lines.iter().map(|line| line.account.as_str())));
             found.extend(balanced(lines));
+            found.extend(moves_something(lines));
             found.extend(open_period(facts, Module::GeneralLedger, document));
         }
+    }
+    if let Some(setup) = &facts.setup {
+        found.extend(segments(setup, document));
+        found.extend(lengths::names(setup, document));
+        found.extend(lengths::texts(document));
     }
     if found.iter().all(|reason| reason.code != "mixed-currencies") {
         found.extend(agrees(document, expectation));
@@ -147,16 +200,50 @@ fn known_accounts<'a>(facts: &LedgerFacts, accounts: impl Iterator<Item = &'a st
         .collect()
 }
 
+/// Every combination has as many segments as the chart, none too long or empty, and a journal is zero within each
+/// value of the balancing segment: Fusion would else add lines of its own, or take it into suspense without a word.
+fn segments(setup: &LedgerSetup, document: &Document) -> Vec<Reason> {
+    let accounts: Vec<(&str, i64)> = match &document.body {
+        Body::Journal { lines, .. } => {
+            lines.iter().map(|line| (line.account.as_str(), line.amount.minor)).collect()
+        }
+        _ => document.lines().iter().map(|line| (line.account.as_str(), 0)).collect(),
+    };
+    let mut found = Vec::new();
+    let mut balances = BTreeMap::<&str, i128>::new();
+    for (account, minor) in &accounts {
+        let values = setup.segments(account);
+        found.extend(lengths::combination(setup, account, &values));
+        if let Some(chart) = &setup.chart_of_accounts
+            && let Some(value) = values.get(chart.balancing_segment.saturating_sub(1))
+        {
+            *balances.entry(value).or_default() += i128::from(*minor);
+        }
+    }
+    found.sort_by(|a, b| a.subject.cmp(&b.subject));
+    found.dedup();
+    found.extend(balances.into_iter().filter(|(_, sum)| *sum != 0).map(|(value, sum)| {
+        let message = format!(
+            "within balancing segment {value} debits exceed credits by {sum} minor units of {}",
+            document.currency
+        );
+        Reason::new("unbalanced", value, message)
+    }));
+    found
+}
+
 fn open_period(facts: &LedgerFacts, module: Module, document: &Document) -> Option<Reason> {
     let status = facts.periods.get(&module).copied().unwrap_or(PeriodStatus::Closed);
-    let takes = match module {
-        Module::Receivables => matches!(status, PeriodStatus::Open | PeriodStatus::Future),
-        Module::GeneralLedger => status == PeriodStatus::Open,
-    };
-    (!takes).then(|| {
+    (!module.takes(status)).then(|| {
         let message = format!("the {module:?} period of {} is {status:?}", document.date);
         Reason::new("closed-period", document.date.to_string(), message)
     })
+}
+
+/// A line with neither debit nor credit makes Journal Import refuse the whole group.
+fn moves_something(lines: &[JournalLine]) -> Option<Reason> {
+    let (_, n) = lines.iter().zip(1_u32..).find(|(line, _)| line.amount.minor == 0)?;
+    Some(Reason::new("zero-line", format!("line {n}"), format!("line {n} has neither a debit nor a credit")))
 }
 
 fn balanced(lines: &[JournalLine]) -> Option<Reason> {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use ml_connector_domain::refusal::Refusal;
 use ml_connector_ports::{Answer, SourceError};
 use ml_connector_remote::{Response, TransportError};
 use serde::Deserialize;
+
+use crate::refusals;
 
 /// How long to wait when Fusion says 429 and nothing else.
 const THROTTLED: Duration = Duration::from_secs(30);
@@ -51,12 +54,32 @@ fn detail_words(detail: &ErrorDetail) -> Option<String> {
     Some(format!("{code}{words}{path}"))
 }
 
+/// Every reason that a 4xx gives.
+pub(crate) fn reasons(body: &[u8]) -> Vec<Refusal> {
+    let structured = serde_json::from_slice::<ErrorBody>(body).unwrap_or_default();
+    let found: Vec<Refusal> = structured
+        .details
+        .iter()
+        .filter_map(|detail| {
+            let words: String = detail.detail.as_ref()?.chars().take(WORDS_CHARS_MAX).collect();
+            Some(refusals::of_words(detail.code.as_deref(), detail.path.as_deref(), &words))
+        })
+        .collect();
+    if found.is_empty() { vec![refusals::of_words(None, None, &words(body))] } else { found }
+}
+
 /// What came of a POST, for everything but success.
 pub(crate) fn failure(result: Result<Response, TransportError>) -> Answer {
     let answer = match result {
         Ok(answer) => answer,
         Err(TransportError::NotSent(reason)) => return Answer::NotSent { reason, retry_after: UNREACHED },
-        Err(error @ TransportError::BadUrl(_)) => return Answer::Refused(error.to_string()),
+        Err(error @ TransportError::BadUrl(_)) => {
+            return Answer::Refused(vec![Refusal::new(
+                "FUS-URL",
+                error.to_string(),
+                "correct `fusion.base_url`",
+            )]);
+        }
         Err(error) => return Answer::Lost(error.to_string()),
     };
     let words = words(&answer.body);
@@ -69,12 +92,14 @@ pub(crate) fn failure(result: Result<Response, TransportError>) -> Answer {
             reason: format!("FUS-UNAUTHORIZED: Fusion refuses a fresh access token: {words}"),
             retry_after: THROTTLED,
         },
-        403 => Answer::Refused(format!(
-            "FUS-FORBIDDEN: the integration user lacks a privilege or data access for this resource: {words}"
-        )),
-        // Somebody, most likely we, has posted under this number: the look-up tells.
-        400..=499 if words.to_lowercase().contains("already exists") => Answer::Lost(words),
-        400..=499 => Answer::Refused(format!("HTTP {}: {words}", answer.status)),
+        400..=499 => {
+            let reasons = reasons(&answer.body);
+            // Somebody, most likely we, has posted under this number: the look-up tells.
+            match reasons.iter().find(|reason| refusals::is_duplicate(reason)) {
+                Some(duplicate) => Answer::Contested(duplicate.clone()),
+                None => Answer::Refused(reasons),
+            }
+        }
         // A 5xx says nothing about whether the transaction was committed before it.
         _ => Answer::Lost(format!("HTTP {}: {words}", answer.status)),
     }

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use ml_connector_domain::refusal::Refusal;
 use ml_connector_ports::{Answer, SourceError};
 use ml_connector_remote::backoff::Backoff;
 use ml_connector_remote::{Request, Response, TransportError};
@@ -167,10 +168,12 @@ impl FusionClient {
             Ok(Ok(answer)) if answer.is_success() => Ok(answer.body),
             Ok(Ok(answer)) if answer.status == 403 => {
                 let words = answers::words(&answer.body);
-                Err(Answer::Refused(format!(
-                    "FUS-FORBIDDEN: {}",
-                    privilege::forbidden(path, Access::Write, &words)
-                )))
+                let said = privilege::forbidden(path, Access::Write, &words);
+                Err(Answer::Refused(vec![Refusal::new(
+                    "FUS-FORBIDDEN",
+                    said,
+                    "grant what is missing, then plan the document again",
+                )]))
             }
             Ok(result) => Err(answers::failure(result)),
         }

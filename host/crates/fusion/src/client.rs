@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ml_connector_domain::reconcile::Observed;
-use ml_connector_domain::validate::{Module, PeriodStatus};
+use ml_connector_domain::validate::{Module, Period};
 use ml_connector_domain::{Clock, Timestamp};
 use ml_connector_ports::SourceError;
 use ml_connector_remote::{HttpClient, TokenCache};
@@ -69,7 +69,7 @@ pub struct FusionClient {
     pub(crate) tokens: TokenCache,
     pub(crate) rng: Mutex<ChaCha8Rng>,
     pub(crate) accounts: Believed<String, ()>,
-    pub(crate) periods: Believed<(String, Module, String), PeriodStatus>,
+    pub(crate) periods: Believed<(String, Module, String), Period>,
 }
 
 impl FusionClient {

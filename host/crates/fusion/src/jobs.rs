@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use base64::Engine as _;
+use ml_connector_domain::DocumentKey;
 use serde::Deserialize;
 
 /// How a job ended, if it has.
@@ -114,18 +115,54 @@ const ROWS_MAX: usize = 50;
 /// Longest report in bytes: what a compressed answer may grow to.
 const REPORT_BYTES_MAX: u64 = 4 << 20;
 
+/// A row that Journal Import refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RejectedRow {
+    /// Its codes, `EF04,EC03`.
+    pub(crate) codes: Vec<String>,
+    /// The document's line, from 1: the row carries the line key that we sent in column 53.
+    pub(crate) line: Option<u32>,
+    /// The row as the report has it.
+    pub(crate) text: String,
+}
+
 /// The rejected rows of a Journal Import report: the lines between "Error Lines" and the legend, which lists every
 /// code there is and says nothing about this import.
-pub(crate) fn rejected_rows(report: &str) -> Vec<String> {
+pub(crate) fn rejected_rows(report: &str) -> Vec<RejectedRow> {
     let mut lines = report.lines().skip_while(|line| !line.contains("Error Lines")).skip(1);
     let mut rows = Vec::new();
     for line in lines.by_ref().take_while(|line| !line.contains("Error Key")) {
         let row = line.split_whitespace().collect::<Vec<_>>().join(" ");
         if starts_with_code(&row) && rows.len() < ROWS_MAX {
-            rows.push(row);
+            let first = row.split(' ').next().unwrap_or_default();
+            rows.push(RejectedRow {
+                codes: first.split(',').map(str::to_owned).collect(),
+                line: row.split(' ').find_map(line_of_key),
+                text: row,
+            });
         }
     }
     rows
+}
+
+/// The line number in a line key, `<document key>-<n>`.
+fn line_of_key(word: &str) -> Option<u32> {
+    let (key, number) = word.rsplit_once('-')?;
+    let is_key =
+        key.len() == DocumentKey::LENGTH && key.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    number.parse().ok().filter(|_| is_key)
+}
+
+/// What a failed job's log says where there are no rejected rows: the loader's complaint, or else its last lines.
+pub(crate) fn complaint(log: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let marked = lines.iter().find(|line| {
+        line.contains("SQL*Loader") || line.contains("ORA-") || line.to_ascii_lowercase().contains("rejected")
+    });
+    let words = marked
+        .map(|line| (*line).to_owned())
+        .or_else(|| (!lines.is_empty()).then(|| lines[lines.len().saturating_sub(2)..].join(" ")))?;
+    Some(words.chars().take(300).collect())
 }
 
 /// Journal Import's codes are two letters and two digits, one letter more for warnings.
@@ -180,7 +217,28 @@ mod tests {
     fn the_legend_is_no_rejection() {
         let report = "Journal Import\n== Error Lines ==\nEF04,EC03 Amazon 2026/09/15 EUR 84.15\n  WU01 x\nplain\n\
                       == Error Key ==\nEP01 This date is not in an open period\nEU02 unbalanced\n";
-        assert_eq!(rejected_rows(report), ["EF04,EC03 Amazon 2026/09/15 EUR 84.15", "WU01 x"]);
+        let rows = rejected_rows(report);
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        assert_eq!(texts, ["EF04,EC03 Amazon 2026/09/15 EUR 84.15", "WU01 x"]);
+        assert_eq!(rows[0].codes, ["EF04", "EC03"]);
         assert!(rejected_rows("== Error Key ==\nEP01 legend only\n").is_empty());
+    }
+
+    #[test]
+    fn a_rejected_row_is_tied_to_its_line_by_the_key_that_we_sent() {
+        let key = DocumentKey::derive('J', &"A1".into(), "G1", 0);
+        let report = format!(
+            "= Error Lines =\nEF04  Amazon  2026/09/15  USD    84.15  01-000-99999-000  {key}-12\nEP01 Amazon x-1\n= Error Key ="
+        );
+        let lines: Vec<Option<u32>> = rejected_rows(&report).iter().map(|row| row.line).collect();
+        assert_eq!(lines, [Some(12), None]);
+    }
+
+    #[test]
+    fn a_log_without_rows_still_says_what_it_says() {
+        let log = "started\n\nSQL*Loader: 95 columns\nended\n";
+        assert_eq!(complaint(log).as_deref(), Some("SQL*Loader: 95 columns"));
+        assert_eq!(complaint("a\nb\nc\n").as_deref(), Some("b c"));
+        assert_eq!(complaint(" \n"), None);
     }
 }

@@ -34,8 +34,10 @@ mod column {
     pub(super) const BATCH_DESCRIPTION: usize = 44;
     pub(super) const JOURNAL_NAME: usize = 46;
     pub(super) const JOURNAL_DESCRIPTION: usize = 47;
+    pub(super) const JOURNAL_REFERENCE: usize = 48;
     pub(super) const LINE_DESCRIPTION: usize = 52;
     pub(super) const LINE_KEY: usize = 53;
+    pub(super) const REVERSED_LINE_KEY: usize = 54;
     pub(super) const CONVERSION_TYPE: usize = 64;
     pub(super) const CONVERSION_DATE: usize = 65;
     pub(super) const GROUP_ID: usize = 67;
@@ -59,10 +61,14 @@ pub(crate) fn batch_name(key: &DocumentKey) -> String {
 /// # Errors
 /// It is no journal, or a combination does not have the chart's shape.
 pub(crate) fn csv(setup: &LedgerSetup, document: &Document, attempt: u32) -> Result<Vec<u8>, String> {
-    let Body::Journal { group, lines, transactions } = &document.body else {
+    let Body::Journal { group, lines, transactions, reverses } = &document.body else {
         return Err("FUS-KIND: this is no journal".to_owned());
     };
-    let description = format!("Amazon settlement {group}, {transactions} transactions, {}", setup.time_zone);
+    let mut description =
+        format!("Amazon settlement {group}, {transactions} transactions, {}", setup.time_zone);
+    if let Some(original) = reverses {
+        description = format!("Reversal of {original}: {description}");
+    }
     let mut writer = csv::WriterBuilder::new()
         .has_headers(false)
         .quote_style(csv::QuoteStyle::Necessary)
@@ -81,6 +87,9 @@ fn row(
     description: &str,
     (attempt, n): (u32, u32),
 ) -> Result<Vec<String>, String> {
+    if line.amount.minor == 0 {
+        return Err(format!("FUS-ZERO: line {n} moves nothing"));
+    }
     let mut row = vec![String::new(); COLUMNS];
     let mut set = |column: usize, text: String| row[column - 1] = text;
     set(column::STATUS, "NEW".to_owned());
@@ -111,9 +120,14 @@ fn row(
     set(column::JOURNAL_DESCRIPTION, cut(description));
     set(column::LINE_DESCRIPTION, cut(&line.label));
     set(column::LINE_KEY, format!("{}-{n}", document.key));
+    if let Body::Journal { reverses: Some(original), .. } = &document.body {
+        set(column::JOURNAL_REFERENCE, original.as_str().to_owned());
+        set(column::REVERSED_LINE_KEY, format!("{original}-{n}"));
+    }
     if document.currency != setup.ledger_currency {
         set(column::CONVERSION_TYPE, setup.conversion_type.clone());
-        set(column::CONVERSION_DATE, slashed(document.date));
+        // The day on which it happened: a journal that is moved or taken back keeps its rate.
+        set(column::CONVERSION_DATE, slashed(document.transaction_date()));
     }
     set(column::GROUP_ID, document.key.group_id(attempt).to_string());
     set(column::PERIOD_NAME, setup.period_of(document.date));
@@ -174,6 +188,7 @@ pub(crate) mod tests {
             seller: "A1".into(),
             revision: 0,
             date: jiff::civil::date(2026, 9, 15),
+            moved_from: None,
             currency,
             body: Body::Journal {
                 group: "G1".into(),
@@ -182,6 +197,7 @@ pub(crate) mod tests {
                     line("01-000-12150-000", -8_415, "Sales, gross"),
                 ],
                 transactions: 2,
+                reverses: None,
             },
             origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
         }

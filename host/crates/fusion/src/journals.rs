@@ -1,19 +1,15 @@
-//! Sending journals by bulk import, following their jobs and looking up their batches.
+//! Sending journals by bulk import, and having what was imported posted.
 
 use base64::Engine as _;
 use ml_connector_domain::document::Document;
-use ml_connector_domain::id::FusionId;
-use ml_connector_domain::ledger::{LedgerSetup, purpose};
-use ml_connector_domain::reconcile::Observed;
-use ml_connector_domain::{Currency, Money};
-use ml_connector_ports::{Answer, JobStatus, SourceError};
+use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::refusal::Refusal;
+use ml_connector_ports::{Answer, SourceError};
 use serde_json::{Value, json};
 
-use crate::client::{FusionClient, bad_amount, id_of, none_or_several, refused};
-use crate::jobs::{self, JobState, Outcome};
+use crate::client::{FusionClient, refused, transient};
 use crate::journal_csv;
-use crate::query::Query;
-use crate::wire::{self, Collection, Scalar};
+use crate::wire;
 
 impl FusionClient {
     pub(crate) async fn send_journal(
@@ -25,7 +21,7 @@ impl FusionClient {
         let zip = journal_csv::csv(setup, document, attempt).and_then(|csv| journal_csv::zipped(&csv));
         let zip = match zip {
             Ok(zip) => zip,
-            Err(reason) => return Answer::Refused(reason),
+            Err(reason) => return Answer::Refused(vec![Refusal::own(reason)]),
         };
         let body = import_request(setup, document, attempt, &zip);
         match self.post("erpintegrations", &body, "application/json").await {
@@ -34,85 +30,37 @@ impl FusionClient {
         }
     }
 
-    pub(crate) async fn follow_job(&self, request: &str) -> Result<JobStatus, SourceError> {
-        let status = self
-            .finder(Query::finder("ESSJobStatusRF").with("requestId", request)?)
-            .await?
-            .and_then(|found| found.request_status);
-        if jobs::state(status.as_deref().unwrap_or_default()) == JobState::Running {
-            return Ok(JobStatus::Running);
-        }
-        let details = Query::finder("ESSExecutionDetailsRF").with("requestId", request)?;
-        let details = self.finder(details).await?.and_then(|found| found.request_status);
-        let outcome = jobs::outcome(details.as_deref().unwrap_or_default()).map_err(|e| {
-            refused("FUS-ANSWER", format!("the details of request {request} are not understood: {e}"))
-        })?;
-        Ok(match outcome {
-            Outcome::Running => JobStatus::Running,
-            Outcome::Succeeded => JobStatus::Done,
-            Outcome::Failed(failed) => JobStatus::Failed(self.failure_words(&failed).await?),
-        })
-    }
-
-    async fn finder(&self, query: Query) -> Result<Option<wire::Integration>, SourceError> {
-        let page: Collection<wire::Integration> = self.get("erpintegrations", &query).await?;
-        Ok(page.items.into_iter().next())
-    }
-
-    /// The rejected rows of the jobs that failed, in Fusion's words.
-    async fn failure_words(&self, failed: &[(String, String, String)]) -> Result<String, SourceError> {
-        let mut words = Vec::new();
-        for (name, request, status) in failed {
-            words.push(format!("{name} ({request}) ended {status}"));
-            let query = Query::finder("ESSJobExecutionDetailsRF").with("requestId", request)?;
-            let output = self.finder(query.with("fileType", "ALL")?).await?;
-            let content = output.and_then(|output| output.document_content).unwrap_or_default();
-            let texts = jobs::texts(&content).unwrap_or_default();
-            words.extend(texts.iter().flat_map(|text| jobs::rejected_rows(text)));
-        }
-        Ok(words.join("; "))
-    }
-
-    pub(crate) async fn look_up_journal(
-        &self,
-        setup: &LedgerSetup,
-        document: &Document,
-    ) -> Result<Observed, SourceError> {
-        let query = Query::by("JeBatchId").contains("BatchName", document.key.as_str())?;
-        let batches: Vec<wire::Batch> = self.all("journalBatches", &query).await?;
-        let [batch] = batches.as_slice() else { return Ok(none_or_several(batches.len())) };
-        let id = id_of(&batch.je_batch_id)?;
-        let account = setup.account(purpose::SETTLEMENT).unwrap_or_default();
-        let mut net = Money::zero(document.currency);
-        let by_name = Query::by("JournalName").linked();
-        let headers: Vec<wire::Header> =
-            self.all(&format!("journalBatches/{id}/child/journalHeaders"), &by_name).await?;
-        for header in &headers {
-            let key = header
-                .key()
-                .ok_or_else(|| refused("FUS-ANSWER", "a journal header has no link".to_owned()))?;
-            let path = format!("journalBatches/{id}/child/journalHeaders/{key}/child/journalLines");
-            let lines: Vec<wire::JournalLine> = self.all(&path, &Query::by("JeLineNumber")).await?;
-            for line in lines.iter().filter(|line| line.account_combination.as_deref() == Some(&account)) {
-                net = net.checked_add(net_of(line, document.currency)?).map_err(|e| bad_amount(&e))?;
+    /// Submits AutomaticPosting with the criteria set. It is asked for once: the next round asks again, and what it
+    /// posts twice it posts once.
+    pub(crate) async fn submit_posting(&self, setup: &LedgerSetup) -> Result<Option<String>, SourceError> {
+        let Some(auto_post) = &setup.auto_post else { return Ok(None) };
+        let body = posting_request(&auto_post.criteria_set);
+        let answer = match self.post("erpintegrations", &body, "application/json").await {
+            Ok(body) => submitted(&body),
+            Err(answer) => answer,
+        };
+        match answer {
+            Answer::InProgress(request) => Ok(Some(request)),
+            Answer::Refused(reasons) => {
+                Err(refused("FUS-AUTO-POST", ml_connector_domain::refusal::in_words(&reasons)))
             }
+            Answer::NotSent { reason, retry_after } => {
+                Err(transient("FUS-AUTO-POST", reason, Some(retry_after)))
+            }
+            other => Err(transient("FUS-AUTO-POST", format!("{other:?}"), None)),
         }
-        Ok(Observed::One { fusion_id: FusionId::new(id), total: net })
     }
 }
 
-/// Debit less credit, in the currency it was entered in.
-fn net_of(line: &wire::JournalLine, currency: Currency) -> Result<Money, SourceError> {
-    let entered: Currency = match &line.currency_code {
-        Some(code) => code.parse().map_err(|e| bad_amount(&e))?,
-        None => currency,
-    };
-    let side = |amount: Option<&Scalar>| match amount {
-        Some(amount) => amount.money(entered).map_err(|e| bad_amount(&e)),
-        None => Ok(Money::zero(entered)),
-    };
-    let (debit, credit) = (side(line.entered_dr.as_ref())?, side(line.entered_cr.as_ref())?);
-    debit.checked_add(credit.negated()).map_err(|e| bad_amount(&e))
+/// AutomaticPosting (Oracle, erpintegrations: submitESSJobRequest); its one argument is the criteria set.
+fn posting_request(criteria_set: &str) -> Value {
+    json!({
+        "OperationName": "submitESSJobRequest",
+        "JobPackageName": "/oracle/apps/ess/financials/generalLedger/programs/common/",
+        "JobDefName": "AutomaticPosting",
+        "ESSParameters": criteria_set,
+        "ReqstId": Value::Null,
+    })
 }
 
 /// importBulkData for the journal launcher (Oracle, erpintegrations). The launcher's arguments: data access set,
@@ -139,10 +87,53 @@ fn import_request(setup: &LedgerSetup, document: &Document, attempt: u32, zip: &
 fn submitted(body: &[u8]) -> Answer {
     let answer: Option<wire::Integration> = serde_json::from_slice(body).ok();
     match answer.and_then(|answer| answer.reqst_id).and_then(|id| id.text()) {
-        Some(id) if id == "-1" => Answer::Refused(
-            "FUS-SUBMIT: Fusion took the file but refused the job: check the job's name and the user's privileges".to_owned(),
-        ),
+        Some(id) if id == "-1" => Answer::Refused(vec![Refusal::new(
+            "FUS-SUBMIT",
+            "Fusion took the file and refused the job (request -1)",
+            "check the integration user's import roles and data access set, then plan the document again",
+        )]),
         Some(id) if !id.is_empty() => Answer::InProgress(id),
         _ => Answer::Lost("Fusion's answer names no request id".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal_csv::tests::{journal, setup};
+    use ml_connector_domain::Currency;
+
+    #[test]
+    fn a_success_with_request_minus_one_is_a_refusal() {
+        for body in [r#"{"ReqstId":"-1"}"#, r#"{"ReqstId":-1}"#] {
+            let Answer::Refused(reasons) = submitted(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!(reasons[0].code, "FUS-SUBMIT");
+        }
+        assert_eq!(submitted(br#"{"ReqstId":"301458"}"#), Answer::InProgress("301458".to_owned()));
+        assert!(matches!(submitted(br#"{"ReqstId":null}"#), Answer::Lost(_)), "something may run");
+        assert!(matches!(submitted(b"<html>"), Answer::Lost(_)));
+    }
+
+    #[test]
+    fn group_source_and_ledger_of_the_request_are_those_of_the_rows() {
+        let (setup, journal) = (setup(), journal(Currency::USD));
+        let request = import_request(&setup, &journal, 3, b"zip");
+        let parameters = request["ParameterList"].as_str().expect("text");
+        let arguments: Vec<&str> = parameters.split(',').collect();
+        let csv = journal_csv::csv(&setup, &journal, 3).expect("rows");
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_slice());
+        for row in reader.records().map(|row| row.expect("well-formed")) {
+            assert_eq!([&row[3], &row[1], &row[66]], [arguments[1], arguments[2], arguments[3]]);
+        }
+        assert_eq!((arguments.len(), arguments[0]), (7, "300000002"));
+        assert_eq!(
+            request["JobOptions"], "InterfaceDetails=15,ImportOption=Y,PurgeOption=Y,ExtractFileType=ALL",
+            "without them no error file can be fetched"
+        );
+    }
+
+    #[test]
+    fn posting_names_the_criteria_set() {
+        assert_eq!(posting_request("2001")["ESSParameters"], "2001");
     }
 }

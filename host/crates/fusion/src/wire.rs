@@ -38,34 +38,37 @@ impl Scalar {
     }
 }
 
+/// An invoice or a credit memo: what differs in Oracle's naming is read under either name.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Invoice {
+pub(crate) struct Receivable {
     pub(crate) customer_transaction_id: Scalar,
+    pub(crate) transaction_number: Option<Scalar>,
+    #[serde(alias = "CreditMemoCurrency")]
     pub(crate) invoice_currency_code: Option<String>,
-    #[serde(rename = "receivablesInvoiceLines")]
-    pub(crate) lines: Option<Collection<InvoiceLine>>,
+    #[serde(alias = "CreditMemoStatus")]
+    pub(crate) invoice_status: Option<String>,
+    pub(crate) entered_amount: Option<Scalar>,
+    #[serde(rename = "receivablesInvoiceLines", alias = "receivablesCreditMemoLines")]
+    pub(crate) lines: Option<Collection<ReceivableLine>>,
+    #[serde(rename = "receivablesInvoiceDistributions", alias = "receivablesCreditMemoDistributions")]
+    pub(crate) distributions: Option<Collection<Distribution>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct InvoiceLine {
+pub(crate) struct ReceivableLine {
+    #[serde(alias = "LineAmountCredit")]
     pub(crate) line_amount: Option<Scalar>,
 }
 
+/// A distribution, as it is sent and as it is read.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct CreditMemo {
-    pub(crate) customer_transaction_id: Scalar,
-    pub(crate) credit_memo_currency: Option<String>,
-    #[serde(rename = "receivablesCreditMemoLines")]
-    pub(crate) lines: Option<Collection<CreditMemoLine>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct CreditMemoLine {
-    pub(crate) line_amount_credit: Option<Scalar>,
+pub(crate) struct Distribution {
+    pub(crate) account_class: Option<String>,
+    pub(crate) account_combination: Option<String>,
+    pub(crate) amount: Option<Scalar>,
 }
 
 /// What a POST of a receivable answers.
@@ -88,6 +91,7 @@ pub(crate) struct Integration {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Batch {
     pub(crate) je_batch_id: Scalar,
+    pub(crate) status: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -123,4 +127,6 @@ pub(crate) struct JournalLine {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Period {
     pub(crate) closing_status: Option<String>,
+    pub(crate) start_date: Option<String>,
+    pub(crate) end_date: Option<String>,
 }

@@ -66,11 +66,12 @@ fn document_lines(row: &DocumentRow) -> Vec<String> {
     let Document { key, date, origin, .. } = &row.document;
     let state = match &row.state {
         State::Confirmed { fusion_id } => format!("confirmed as Fusion {fusion_id}"),
-        State::Rejected { reason } => format!("rejected: {reason}"),
+        State::Rejected { reason, .. } => format!("rejected: {reason}"),
         other => other.name().to_owned(),
     };
+    let moved = row.document.moved_from.map(|day| format!(" (of {day})")).unwrap_or_default();
     let mut lines = vec![
-        format!("{} {key} over {} dated {date}: {state}", row.document.kind().as_str(), row.expected),
+        format!("{} {key} over {} dated {date}{moved}: {state}", row.document.kind().as_str(), row.expected),
         format!("  mapper {} input {} catalog {}", origin.mapper, origin.input, origin.catalog),
     ];
     match &row.document.body {
@@ -85,7 +86,8 @@ fn document_lines(row: &DocumentRow) -> Vec<String> {
                 )
             }));
         }
-        Body::Journal { lines: body, transactions, .. } => {
+        Body::Journal { lines: body, transactions, reverses, .. } => {
+            lines.extend(reverses.iter().map(|original| format!("  takes back {original}, line by line")));
             lines.push(format!("  sums of {transactions} transactions; debits positive"));
             lines.extend(body.iter().map(|line| {
                 format!(

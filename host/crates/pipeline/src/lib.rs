@@ -19,6 +19,7 @@
 
 pub mod archive;
 pub mod backfill;
+mod before;
 pub mod buyer;
 pub mod catalog_file;
 pub mod explain;
@@ -28,6 +29,7 @@ pub mod poll;
 pub mod post;
 pub mod reconcile;
 pub mod report;
+pub mod reverse;
 pub mod seller;
 pub mod settle;
 pub mod watch;
@@ -73,6 +75,8 @@ pub mod leg {
     pub const REFUND: &str = "refund";
     /// A transaction's effect on its settlement.
     pub const SETTLEMENT: &str = "settlement";
+    /// A document that is taken back whole; the source is its key.
+    pub const REVERSAL: &str = "reversal";
 }
 
 /// What kind of record, as stored.

@@ -1,7 +1,8 @@
 //! Posts documents to Fusion and learns what became of them.
 //!
 //! The decision is [`ml_connector_domain::posting::decide`], which does no IO; this makes the calls it asks for and
-//! stores what they said.
+//! stores what they said. Right before a document is sent, what it needs in Fusion is asked for again; what is looked
+//! up is compared whole, accounts and amounts, with what was sent.
 //!
 //! **Invariant:** that a document is being sent is durable before its first byte leaves. **Invariant:** what was
 //! being sent when the process ended is unknown, and is looked up.
@@ -14,12 +15,15 @@ use ml_connector_domain::audit::Action as Audited;
 use ml_connector_domain::document::Kind;
 use ml_connector_domain::mapping::Reason;
 use ml_connector_domain::posting::{Action, Event, Patience, State, decide};
-use ml_connector_domain::reconcile::Observed;
+use ml_connector_domain::reconcile::{Finding, Observed, check};
+use ml_connector_domain::refusal::{Refusal, in_words};
 use ml_connector_domain::{SellerId, Timestamp};
 use ml_connector_ports::{Answer, JobStatus};
 use ml_connector_storage::{Change, DocumentRow};
 
+use crate::before::{self, Ready};
 use crate::map::ToReview;
+use crate::reconcile::expected;
 use crate::{Parts, Seller, StageError, audit, kind};
 
 /// Documents under way at once. Oracle publishes no limit; ten concurrent calls are what cautious clients use.
@@ -30,6 +34,23 @@ const CHUNK: u32 = 4 * CONCURRENT;
 
 /// Longest wait between two attempts that Fusion turned away.
 const BACK_OFF_MAX: Duration = Duration::from_secs(3_600);
+
+/// Wait for a document that could not be checked before sending.
+const UNCHECKED: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a call taught.
+pub(crate) struct Learnt {
+    pub(crate) event: Event,
+    pub(crate) words: String,
+    /// What a look-up found that does not keep the document from counting as posted.
+    pub(crate) finding: Option<Finding>,
+}
+
+impl Learnt {
+    pub(crate) fn new(event: Event, words: impl Into<String>) -> Self {
+        Self { event, words: words.into(), finding: None }
+    }
+}
 
 /// What a round of posting did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,66 +70,125 @@ pub async fn recover(parts: &Parts, seller: &Seller) -> Result<usize, StageError
     let now = parts.clock.now();
     let mut changes = Vec::new();
     for row in &interrupted {
-        changes.extend(moved(seller, row, Event::Interrupted, "the daemon stopped while sending it", now)?);
+        let learnt = Learnt::new(Event::Interrupted, "the daemon stopped while sending it");
+        changes.extend(moved(seller, row, learnt, now)?);
     }
     parts.store.apply(changes).await?;
     Ok(interrupted.len())
 }
 
-/// Works off all postings that are due.
+/// Works off all postings that are due, and has the batches posted that were confirmed, if the ledger is set up so.
 ///
 /// # Errors
 /// The store failed. What was being sent then is found by [`recover`].
 pub async fn post(parts: &Parts, seller: &Seller) -> Result<Posted, StageError> {
-    let mut posted = Posted::default();
+    let (mut posted, mut batches) = (Posted::default(), Vec::new());
     loop {
         let due = parts.store.due_postings(&seller.id, parts.clock.now(), CHUNK).await?;
         if due.is_empty() {
-            return Ok(posted);
+            break;
         }
         let rows = start(parts, seller, due).await?;
-        if rows.is_empty() {
-            return Ok(posted);
-        }
         let mut changes = Vec::new();
         for chunk in rows.chunks(CONCURRENT as usize) {
-            let events = join_all(chunk.iter().map(|(row, action)| act(parts, seller, row, *action))).await;
+            let learnt = join_all(chunk.iter().map(|(row, action)| act(parts, seller, row, *action))).await;
             let now = parts.clock.now();
-            for ((row, _), (event, words)) in chunk.iter().zip(events) {
+            for ((row, _), learnt) in chunk.iter().zip(learnt) {
                 posted.calls += 1;
-                posted.confirmed += usize::from(matches!(event, Event::Accepted(_) | Event::Found(_)));
-                changes.extend(moved(seller, row, event, &words, now)?);
+                if matches!(learnt.event, Event::Accepted(_) | Event::Found(_)) {
+                    posted.confirmed += 1;
+                    batches.extend((row.document.kind() == Kind::Journal).then(|| row.clone()));
+                }
+                changes.extend(moved(seller, row, learnt, now)?);
             }
         }
         parts.store.apply(changes).await?;
     }
+    post_batches(parts, seller, &batches).await?;
+    Ok(posted)
 }
 
-/// Makes durable which documents are about to be sent, and says what to do with each.
+/// Has the round's batches posted, with one request. That it fails harms nothing: the batches stand, and the next
+/// round's request posts them along with its own.
+async fn post_batches(parts: &Parts, seller: &Seller, batches: &[DocumentRow]) -> Result<(), StageError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let words = match parts.target.post_batches(&seller.ledger).await {
+        Ok(None) => return Ok(()),
+        Ok(Some(request)) => format!("its batch is to be posted by request {request} (AutomaticPosting)"),
+        Err(error) => format!("its batch stands, but was not posted: {error}"),
+    };
+    let now = parts.clock.now();
+    let changes = batches.iter().map(|row| {
+        let detail = format!("{}: {words}", row.document.key);
+        audit(now, &seller.id, row.document.subject(), Audited::Answered, detail)
+    });
+    Ok(parts.store.apply(changes.collect()).await?)
+}
+
+/// Judges what is to be sent, makes durable which documents are about to be, and says what to do with each.
 async fn start(
     parts: &Parts,
     seller: &Seller,
     due: Vec<DocumentRow>,
 ) -> Result<Vec<(DocumentRow, Action)>, StageError> {
     let now = parts.clock.now();
-    let mut changes = Vec::new();
-    let mut rows = Vec::with_capacity(due.len());
-    for mut row in due {
-        let Some(action) = row.state.due(now) else { continue };
-        if action == Action::Send {
-            row.state = decide(&row.state, Event::Start, now, patience(&row))?;
-            let detail = format!("{} ({})", row.document.key, row.state.name());
-            changes.push(Change::Posting {
-                key: row.document.key.clone(),
-                state: row.state.clone(),
-                at: now,
-            });
-            changes.push(audit(now, &seller.id, row.document.subject(), Audited::Sending, detail));
+    let (mut rows, mut to_send, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for row in due {
+        match row.state.due(now) {
+            Some(Action::Send) => to_send.push(row),
+            Some(action) => rows.push((row, action)),
+            None => {}
         }
-        rows.push((row, action));
+    }
+    for chunk in to_send.chunks(CONCURRENT as usize) {
+        let judged = join_all(chunk.iter().map(|row| before::check(parts, seller, row))).await;
+        for (row, ready) in chunk.iter().zip(judged) {
+            let (row, made) = judged_ready(seller, row.clone(), ready, now)?;
+            changes.extend(made);
+            rows.extend(row.map(|row| (row, Action::Send)));
+        }
     }
     parts.store.apply(changes).await?;
     Ok(rows)
+}
+
+/// The changes that the last check makes, and the document if it is to be sent.
+fn judged_ready(
+    seller: &Seller,
+    mut row: DocumentRow,
+    ready: Ready,
+    now: Timestamp,
+) -> Result<(Option<DocumentRow>, Vec<Change>), StageError> {
+    let mut changes = Vec::new();
+    match ready {
+        Ready::Send => {}
+        Ready::Moved(document, words) => {
+            let detail = format!("{}: {words}", document.key);
+            changes.push(audit(now, &seller.id, document.subject(), Audited::Planned, detail));
+            changes.push(Change::Redate { document: document.clone() });
+            row.document = *document;
+        }
+        Ready::Withheld(refusals) => {
+            let words = in_words(&refusals);
+            let learnt = Learnt::new(Event::Withheld(refusals), words);
+            return Ok((None, moved(seller, &row, learnt, now)?));
+        }
+        Ready::NotYet(words) => {
+            let until = now.saturating_add(UNCHECKED).unwrap_or(now);
+            let learnt = Learnt::new(
+                Event::Postponed(until),
+                format!("not sent, as it could not be checked: {words}"),
+            );
+            return Ok((None, moved(seller, &row, learnt, now)?));
+        }
+    }
+    row.state = decide(&row.state, Event::Start, now, patience(&row))?;
+    let detail = format!("{} ({})", row.document.key, row.state.name());
+    changes.push(Change::Posting { key: row.document.key.clone(), state: row.state.clone(), at: now });
+    changes.push(audit(now, &seller.id, row.document.subject(), Audited::Sending, detail));
+    Ok((Some(row), changes))
 }
 
 fn patience(row: &DocumentRow) -> Patience {
@@ -118,40 +198,75 @@ fn patience(row: &DocumentRow) -> Patience {
     }
 }
 
-/// Makes one call and says what it means, in an event and in words.
-async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) -> (Event, String) {
+/// Makes one call and says what it means.
+async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) -> Learnt {
     match (action, &row.state) {
         (Action::Send, State::Sending { attempt }) => {
             let answer = parts.target.send(&seller.ledger, &row.document, *attempt).await;
             sent(answer, *attempt, parts.clock.now())
         }
-        (Action::AskJob, State::Submitted { request, .. }) => {
+        (Action::AskJob, State::Submitted { attempt, request, .. }) => {
             match parts.target.job(&seller.ledger, request).await {
-                Ok(JobStatus::Running) => (Event::StillRunning, format!("request {request} is running")),
-                Ok(JobStatus::Failed(words)) => (Event::Refused(words.clone()), words),
+                Ok(JobStatus::Running) => {
+                    Learnt::new(Event::StillRunning, format!("request {request} is running"))
+                }
+                Ok(JobStatus::Failed(refusals)) => failed(parts, seller, row, refusals, *attempt).await,
                 Ok(JobStatus::Done) => look_up(parts, seller, row).await,
-                Err(error) => (Event::LookUpFailed, error.to_string()),
+                Err(error) => Learnt::new(Event::LookUpFailed, error.to_string()),
             }
         }
         _ => look_up(parts, seller, row).await,
     }
 }
 
-fn sent(answer: Answer, attempt: u32, now: Timestamp) -> (Event, String) {
+/// A job that failed has imported nothing of its group, unless all it had was warnings: so the batch is looked for
+/// before the journal is taken for refused.
+async fn failed(
+    parts: &Parts,
+    seller: &Seller,
+    row: &DocumentRow,
+    refusals: Vec<Refusal>,
+    attempt: u32,
+) -> Learnt {
+    let said = in_words(&refusals);
+    let mut learnt = look_up(parts, seller, row).await;
+    match learnt.event {
+        Event::Absent => {
+            let group = row.document.key.group_id(attempt);
+            let words = format!(
+                "{said}; what group {group} left behind is abandoned: another attempt has its own group"
+            );
+            Learnt::new(Event::Refused(refusals), words)
+        }
+        _ => {
+            learnt.words = format!("{}; its job ended with: {said}", learnt.words);
+            learnt
+        }
+    }
+}
+
+fn sent(answer: Answer, attempt: u32, now: Timestamp) -> Learnt {
     match answer {
         Answer::Accepted(id) => {
             let words = format!("accepted as {id}");
-            (Event::Accepted(id), words)
+            Learnt::new(Event::Accepted(id), words)
         }
         Answer::InProgress(request) => {
             let words = format!("taken as request {request}");
-            (Event::InProgress(request), words)
+            Learnt::new(Event::InProgress(request), words)
         }
-        Answer::Refused(words) => (Event::Refused(words.clone()), words),
+        Answer::Refused(refusals) => {
+            let words = in_words(&refusals);
+            Learnt::new(Event::Refused(refusals), words)
+        }
+        Answer::Contested(refusal) => {
+            let words = refusal.to_string();
+            Learnt::new(Event::Contested(refusal), words)
+        }
         Answer::NotSent { reason, retry_after } => {
-            (Event::NotSent(next_attempt(retry_after, attempt, now)), reason)
+            Learnt::new(Event::NotSent(next_attempt(retry_after, attempt, now)), reason)
         }
-        Answer::Lost(words) => (Event::Lost, words),
+        Answer::Lost(words) => Learnt::new(Event::Lost, words),
     }
 }
 
@@ -163,32 +278,44 @@ fn next_attempt(retry_after: Duration, attempt: u32, now: Timestamp) -> Timestam
     now.saturating_add(wait).unwrap_or(now)
 }
 
-async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -> (Event, String) {
-    match parts.target.look_up(&seller.ledger, &row.document).await {
-        Ok(Observed::One { fusion_id, total }) if total == row.expected => {
-            let words = format!("found as {fusion_id} over {total}");
-            (Event::Found(fusion_id), words)
+/// Looks a document up and compares it whole with what was sent.
+pub(crate) async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Learnt {
+    let observed = match parts.target.look_up(&seller.ledger, &row.document).await {
+        Ok(observed) => observed,
+        Err(error) => return Learnt::new(Event::LookUpFailed, error.to_string()),
+    };
+    let finding = check(&expected(parts, seller, row), &observed);
+    match (observed, finding) {
+        (Observed::Nothing, _) => Learnt::new(Event::Absent, "not found under its key"),
+        (Observed::One(content), None) => {
+            let words = format!("found as {} over {}, as it was sent", content.fusion_id, content.total);
+            Learnt::new(Event::Found(content.fusion_id), words)
         }
-        Ok(Observed::One { fusion_id, total }) => {
-            let words =
-                format!("FUS-DIFFERS: {fusion_id} stands under its key over {total}, not {}", row.expected);
-            (Event::FoundDifferent(words.clone()), words)
+        (Observed::One(content), Some(finding)) if finding.stands() => {
+            let words = format!("found as {}: {}", content.fusion_id, finding.message);
+            Learnt { event: Event::Found(content.fusion_id), words, finding: Some(finding) }
         }
-        Ok(Observed::Several(count)) => {
-            let words = format!("FUS-DOUBLED: Fusion holds {count} documents under its key");
-            (Event::FoundDifferent(words.clone()), words)
+        (_, finding) => {
+            let (code, words) = match finding {
+                Some(finding) if finding.code == "doubled" => ("FUS-DOUBLED", finding.message),
+                Some(finding) => {
+                    ("FUS-DIFFERS", format!("what stands under its key differs: {}", finding.message))
+                }
+                None => ("FUS-DIFFERS", "what stands under its key differs".to_owned()),
+            };
+            let advice = "compare it with `ml-connector explain`, correct what is wrong in Fusion, and settle this item";
+            let refusals = vec![Refusal::new(code, words, advice)];
+            let words = in_words(&refusals);
+            Learnt::new(Event::FoundDifferent(refusals), words)
         }
-        Ok(Observed::Nothing) => (Event::Absent, "not found under its key".to_owned()),
-        Err(error) => (Event::LookUpFailed, error.to_string()),
     }
 }
 
 /// The changes that an event makes to a posting.
-fn moved(
+pub(crate) fn moved(
     seller: &Seller,
     row: &DocumentRow,
-    event: Event,
-    words: &str,
+    Learnt { event, words, finding }: Learnt,
     now: Timestamp,
 ) -> Result<Vec<Change>, StageError> {
     let action = match event {
@@ -202,7 +329,11 @@ fn moved(
         Change::Posting { key: row.document.key.clone(), state: state.clone(), at: now },
         audit(now, id, row.document.subject(), action, detail),
     ];
-    if let State::Rejected { reason } = &state {
+    if let Some(finding) = finding {
+        let key = row.document.key.clone();
+        changes.push(Change::Reconciled { key, finding: Some((finding.code, finding.message)), at: now });
+    }
+    if let State::Rejected { refusals, .. } = &state {
         let review = ToReview {
             seller,
             kind: kind::DOCUMENT,
@@ -210,7 +341,16 @@ fn moved(
             at_stake: Some(row.expected),
             now,
         };
-        changes.extend(review.because(&[Reason::new("rejected", row.document.subject(), reason.as_str())]));
+        changes
+            .extend(review.because(&refusals.iter().map(|refusal| reason(row, refusal)).collect::<Vec<_>>()));
     }
     Ok(changes)
+}
+
+/// What a person reads: the line, the field, Fusion's words, and what to do.
+fn reason(row: &DocumentRow, refusal: &Refusal) -> Reason {
+    let about = refusal.place().unwrap_or_else(|| row.document.subject().to_owned());
+    let place = refusal.place().map(|place| format!("{place}: ")).unwrap_or_default();
+    let message = format!("{place}{}. What to do: {}.", refusal.words, refusal.advice);
+    Reason::new(&refusal.code, about, message)
 }

@@ -58,7 +58,7 @@ async fn compare(
 ) -> Result<(bool, Vec<Change>), StageError> {
     let observed = parts.target.look_up(&seller.ledger, &row.document).await?;
     let now = parts.clock.now();
-    let finding = check(&expected(row), &observed);
+    let finding = check(&expected(parts, seller, row), &observed);
     let detail = match &finding {
         None => format!("{} ties out at {}", row.document.key, row.expected),
         Some(finding) => format!("{}: {}: {}", row.document.key, finding.code, finding.message),
@@ -74,7 +74,8 @@ async fn compare(
     Ok((finding.is_some(), changes))
 }
 
-fn expected(row: &DocumentRow) -> Expected {
+/// What a document should be in Fusion.
+pub(crate) fn expected(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Expected {
     let fusion_id = match &row.state {
         State::Confirmed { fusion_id } => Some(fusion_id.clone()),
         _ => None,
@@ -85,6 +86,7 @@ fn expected(row: &DocumentRow) -> Expected {
         kind: row.document.kind(),
         subject: row.document.subject().to_owned(),
         total: row.expected,
+        sent: parts.target.content_of(&seller.ledger, &row.document).ok(),
         fusion_id,
     }
 }

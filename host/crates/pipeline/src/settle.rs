@@ -78,8 +78,8 @@ async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) ->
         return changed(parts, vec![review.stage(stage::SKIPPED), skipped]).await.map(|()| false);
     }
     match journal(parts, seller, group, end, &bookings).await? {
-        Ok((document, total)) => {
-            changed(parts, planned(&review, document, total, &bookings)).await.map(|()| true)
+        Ok((document, total, moved)) => {
+            changed(parts, planned(&review, document, (total, &moved), &bookings)).await.map(|()| true)
         }
         Err(reasons) => changed(parts, review.because(&reasons)).await.map(|()| false),
     }
@@ -89,14 +89,14 @@ async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> 
     Ok(parts.store.apply(changes).await?)
 }
 
-/// The settlement's journal and its total, or why there is none.
+/// The settlement's journal, its total and what is to be said of its date, or why there is none.
 async fn journal(
     parts: &Parts,
     seller: &Seller,
     group: &Group,
     end: Timestamp,
     bookings: &[BookedTransaction],
-) -> Result<Result<(Document, Money), Vec<Reason>>, StageError> {
+) -> Result<Result<(Document, Money, String), Vec<Reason>>, StageError> {
     let Some(first) = bookings.first() else { return Ok(Err(Vec::new())) };
     let currency = first.total.currency;
     let total = match Money::sum(currency, bookings.iter().map(|booking| booking.total)) {
@@ -115,16 +115,18 @@ async fn journal(
     }
     let lines = summarize(bookings.iter().flat_map(|booking| booking.lines.iter().cloned()))?;
     let date = seller.day(end);
-    let document = Document {
+    let mut document = Document {
         key: DocumentKey::derive(Kind::Journal.letter(), &seller.id, group.id.as_str(), 0),
         seller: seller.id.clone(),
         revision: 0,
         date,
+        moved_from: None,
         currency,
         body: Body::Journal {
             group: group.id.clone(),
             lines,
             transactions: u32::try_from(bookings.len()).unwrap_or(u32::MAX),
+            reverses: None,
         },
         origin: origin(first, bookings),
     };
@@ -133,10 +135,11 @@ async fn journal(
         _ => std::collections::BTreeSet::new(),
     };
     let facts = Facts::gather(parts, seller, accounts, [(Module::GeneralLedger, date)].into()).await?;
+    let moved = facts.place(&mut document);
     let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
     let violations =
-        validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(date));
-    Ok(if violations.is_empty() { Ok((document, total)) } else { Err(violations) })
+        validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(document.date));
+    Ok(if violations.is_empty() { Ok((document, total, moved)) } else { Err(violations) })
 }
 
 /// What Amazon says elsewhere that this settlement comes to. Its settlement id stands on its transactions only.
@@ -169,11 +172,16 @@ fn origin(first: &BookedTransaction, bookings: &[BookedTransaction]) -> Origin {
 fn planned(
     review: &ToReview<'_>,
     document: Document,
-    total: Money,
+    (total, moved): (Money, &str),
     bookings: &[BookedTransaction],
 ) -> Vec<Change> {
     let (seller, now) = (review.seller, review.now);
-    let detail = format!("journal {} over {total} of {} transactions", document.key, bookings.len());
+    let detail = format!(
+        "journal {} over {total} of {} transactions dated {}{moved}",
+        document.key,
+        bookings.len(),
+        document.date
+    );
     let mut changes = vec![
         review.resolved(),
         review.stage(stage::DOCUMENTED),

@@ -12,7 +12,7 @@ use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::Group;
 use ml_connector_domain::document::Kind;
 use ml_connector_domain::ledger::purpose;
-use ml_connector_domain::validate::{Module, PeriodStatus};
+use ml_connector_domain::validate::Module;
 use ml_connector_domain::{Date, Timestamp};
 use ml_connector_ports::Shown;
 use ml_connector_storage::{AccountUse, Change, FusionChange, Ledger, ReviewDraft, ShownDocument};
@@ -153,7 +153,7 @@ async fn accounts(parts: &Parts, seller: &Seller, now: Timestamp) -> Result<Vec<
         uses.entry(account.clone()).or_insert(AccountUse { account, posted: 0, waiting: 0 });
     }
     let combinations: BTreeSet<String> = uses.keys().cloned().collect();
-    let enabled = parts.target.known_accounts(&seller.ledger, &combinations).await?;
+    let enabled = parts.target.known_accounts(&seller.ledger, &combinations, SignedDuration::ZERO).await?;
     let before: BTreeMap<_, _> =
         parts.store.ledger_states(&seller.id, Ledger::Account).await?.into_iter().collect();
     let mut changes = Vec::new();
@@ -188,9 +188,8 @@ async fn periods(parts: &Parts, seller: &Seller, now: Timestamp) -> Result<Vec<C
     }
     let mut changes = Vec::new();
     for (module, date) in wanted {
-        let status = parts.target.period(&seller.ledger, module, date).await?;
-        let open =
-            status == PeriodStatus::Open || (module == Module::Receivables && status == PeriodStatus::Future);
+        let period = parts.target.period(&seller.ledger, module, date, SignedDuration::ZERO).await?;
+        let open = module.takes(period.status);
         let name = format!("{}/{date}", prefix(module));
         if before.get(&name).is_some_and(|was| *was != open) {
             let subject = format!("{} {}", seller.ledger.period_of(date), prefix(module));

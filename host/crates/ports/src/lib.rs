@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use ml_connector_domain::canonical::{
     Group, Order, Participation, Payout, Product, SettlementReport, Transaction,
 };
@@ -19,8 +20,9 @@ use ml_connector_domain::document::{Document, Kind};
 use ml_connector_domain::id::FusionId;
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::{BatchContext, Mapped, MapperIdentity, OrderOutcome, TransactionOutcome};
-use ml_connector_domain::reconcile::Observed;
-use ml_connector_domain::validate::{Module, PeriodStatus};
+use ml_connector_domain::reconcile::{Observed, Sent};
+use ml_connector_domain::refusal::Refusal;
+use ml_connector_domain::validate::{Module, Period};
 use ml_connector_domain::{Date, MarketplaceId, Money, Region, SellerId, Sku, Timestamp};
 
 /// One authorisation: a seller in a region.
@@ -258,8 +260,10 @@ pub enum Answer {
     Accepted(FusionId),
     /// A job works on it.
     InProgress(String),
-    /// No, in Fusion's words.
-    Refused(String),
+    /// No, for these reasons.
+    Refused(Vec<Refusal>),
+    /// Fusion says that its number exists already; it is to be looked up.
+    Contested(Refusal),
     /// It surely did not reach Fusion's books; not before this long again.
     NotSent {
         /// Why.
@@ -278,8 +282,8 @@ pub enum JobStatus {
     Running,
     /// Ended and all its descendants succeeded; the batch is to be looked up.
     Done,
-    /// Ended with rows rejected, in Fusion's words.
-    Failed(String),
+    /// Ended without the batch: what was wrong with which rows.
+    Failed(Vec<Refusal>),
 }
 
 /// A document as Fusion shows it in a list of what changed; it may be anybody's.
@@ -307,8 +311,13 @@ pub trait Target: Send + Sync {
     /// The question failed: nothing learnt.
     async fn job(&self, setup: &LedgerSetup, request: &str) -> Result<JobStatus, SourceError>;
 
-    /// Looks a document up under its key and sums what Fusion holds: an invoice's or credit memo's lines, the net
-    /// debit of a journal on the settlement account.
+    /// What Fusion holds once the document stands there as it is sent.
+    ///
+    /// # Errors
+    /// It cannot be sent at all; the reason is what [`Target::send`] would be refused with.
+    fn content_of(&self, setup: &LedgerSetup, document: &Document) -> Result<Sent, Refusal>;
+
+    /// Looks a document up, under its key first, and reads back all that it holds.
     ///
     /// # Errors
     /// The look-up failed: nothing learnt.
@@ -325,7 +334,15 @@ pub trait Target: Send + Sync {
         since: Timestamp,
     ) -> Result<Vec<Shown>, SourceError>;
 
-    /// Which of `combinations` exist and are enabled.
+    /// Has the imported batches posted, as the ledger's `auto_post` says; `None` where it says nothing, else the
+    /// number of the request.
+    ///
+    /// # Errors
+    /// It could not be asked for. The batches stand all the same.
+    async fn post_batches(&self, setup: &LedgerSetup) -> Result<Option<String>, SourceError>;
+
+    /// Which of `combinations` exist and are enabled. A yes is believed if it is not older than `no_older_than`; a
+    /// no is always asked for.
     ///
     /// # Errors
     /// The question failed.
@@ -333,9 +350,10 @@ pub trait Target: Send + Sync {
         &self,
         setup: &LedgerSetup,
         combinations: &BTreeSet<String>,
+        no_older_than: SignedDuration,
     ) -> Result<BTreeSet<String>, SourceError>;
 
-    /// The status of the period that `date` falls into.
+    /// The period that `date` falls into; believed if it is not older than `no_older_than`.
     ///
     /// # Errors
     /// The question failed.
@@ -344,7 +362,8 @@ pub trait Target: Send + Sync {
         setup: &LedgerSetup,
         module: Module,
         date: Date,
-    ) -> Result<PeriodStatus, SourceError>;
+        no_older_than: SignedDuration,
+    ) -> Result<Period, SourceError>;
 }
 
 /// A batch that a mapper did not map. It is the mapper's fault unless `host` says otherwise.

@@ -129,6 +129,11 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Dates a planned document anew, whose period closed before it was sent.
+    Redate {
+        /// The document with its new date; nothing else of it may differ.
+        document: Box<Document>,
+    },
     /// Moves a posting.
     Posting {
         /// The document.

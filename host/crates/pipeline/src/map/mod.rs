@@ -18,7 +18,7 @@ use ml_connector_domain::{Money, Timestamp};
 use ml_connector_ports::MapperFault;
 use ml_connector_storage::{BatchRecord, Change, ReviewDraft};
 
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, moved, open_from};
 
 use crate::{Parts, Seller, StageError, audit, stage, to_stored};
 

@@ -134,13 +134,14 @@ fn first(
                     Reason::new("no-total", order.id.as_str(), "Amazon states no total for a shipped order");
                 return review.and_stage(&[reason]);
             };
-            let document = invoice(parts, seller, order, lines, total.currency, input);
+            let mut document = invoice(parts, seller, order, lines, total.currency, input);
+            let moved = facts.place(&mut document);
             let violations =
                 validate::document(&document, &Expectation::Total(total), &facts.at(document.date));
             if !violations.is_empty() {
                 return review.and_stage(&violations);
             }
-            let detail = format!("invoice {} over {total} dated {}", document.key, document.date);
+            let detail = format!("invoice {} over {total} dated {}{moved}", document.key, document.date);
             vec![
                 review.resolved(),
                 review.stage(stage::DOCUMENTED),
@@ -169,6 +170,7 @@ fn invoice(
         seller: seller.id.clone(),
         revision: 0,
         date: invoice_date(seller, order),
+        moved_from: None,
         currency,
         body: Body::Invoice { order: order.id.clone(), marketplace: order.marketplace.clone(), lines },
         origin: Origin {

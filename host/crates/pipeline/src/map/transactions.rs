@@ -269,7 +269,8 @@ impl Judge<'_> {
             Refundable::No(reason) => return Ok(Some(review.because(&[reason]))),
             Refundable::Yes(limit) => limit,
         };
-        let document = self.credit_memo(transaction, &order, lines);
+        let mut document = self.credit_memo(transaction, &order, lines);
+        let moved = self.facts.place(&mut document);
         let total = document.total()?;
         let mut violations =
             validate::document(&document, &Expectation::Total(total), &self.facts.at(document.date));
@@ -280,7 +281,10 @@ impl Judge<'_> {
         if !violations.is_empty() {
             return Ok(Some(review.because(&violations)));
         }
-        let detail = format!("credit memo {} over {total} for order {order}", document.key);
+        let detail = format!(
+            "credit memo {} over {total} for order {order} dated {}{moved}",
+            document.key, document.date
+        );
         Ok(Some(vec![
             review.resolved(),
             audit(self.now, &self.seller.id, order.as_str(), Action::Planned, detail.clone()),
@@ -330,6 +334,7 @@ impl Judge<'_> {
             seller: self.seller.id.clone(),
             revision: 0,
             date: self.seller.day(transaction.posted),
+            moved_from: None,
             currency: transaction.total.currency,
             body: Body::CreditMemo {
                 order: order.clone(),

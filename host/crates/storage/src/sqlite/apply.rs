@@ -43,6 +43,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Plan { document, expected, recognizes, at } => {
             plan(tx, &document, expected, &recognizes, at).await
         }
+        Change::Redate { document } => redate(tx, &document).await,
         Change::Posting { key, state, at } => posting(tx, &key, &state, at).await,
         Change::Reconciled { key, finding, at } => reconciled(tx, &key, finding, at).await,
         Change::Review(draft) => review(tx, draft).await,
@@ -239,6 +240,27 @@ async fn plan(
         .await
         .map_err(failed("planning a posting"))?;
     Ok(())
+}
+
+/// Only what is planned may be dated anew: what was sent stands in Fusion as it was sent.
+async fn redate(tx: &mut Tx, document: &Document) -> Result<()> {
+    let body = to_json("a document", document)?;
+    let redated = query(
+        "UPDATE document SET body = ?, body_hash = ? WHERE key = ?
+           AND EXISTS (SELECT 1 FROM posting WHERE document = key AND state = 'planned')",
+    )
+    .bind(&body)
+    .bind(ContentHash::of(body.as_bytes()).as_str())
+    .bind(document.key.as_str())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("dating a document anew"))?;
+    if redated.rows_affected() == 1 {
+        Ok(())
+    } else {
+        let message = format!("{} is not planned, and cannot be dated anew", document.key);
+        Err(StoreError::Corrupt { what: "a posting", message })
+    }
 }
 
 async fn posting(tx: &mut Tx, key: &DocumentKey, state: &State, at: Timestamp) -> Result<()> {

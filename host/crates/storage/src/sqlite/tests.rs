@@ -106,6 +106,7 @@ fn invoice(order: &str, revision: u32) -> Document {
         seller: seller(),
         revision,
         date: "2026-09-02".parse().expect("a date"),
+        moved_from: None,
         currency: Currency::USD,
         body: Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] },
         origin: Origin { mapper: hash.clone(), input: hash.clone(), catalog: hash },
@@ -258,6 +259,23 @@ async fn postings_are_due_in_their_order_and_end() {
     assert_eq!(fresh.store.documents_about("300000001").await.expect("reads")[0].document, documents[0]);
     let unknown = Change::Posting { key: invoice("O3", 0).key, state: later, at: at(2) };
     assert!(matches!(fresh.store.apply(vec![unknown]).await, Err(StoreError::Corrupt { .. })));
+}
+
+#[tokio::test]
+async fn only_what_is_planned_is_dated_anew() {
+    let fresh = Fresh::open().await;
+    let mut document = invoice("O1", 0);
+    fresh.apply(vec![plan(&document, "O1")]).await;
+    document.moved_from = Some(document.date);
+    document.date = "2026-10-01".parse().expect("a date");
+    let redate = || Change::Redate { document: Box::new(document.clone()) };
+    fresh.apply(vec![redate()]).await;
+    let row = fresh.store.document(&document.key).await.expect("reads").expect("one");
+    assert_eq!(row.document, document);
+    assert_eq!(row.document.transaction_date().to_string(), "2026-09-02");
+    let state = State::Confirmed { fusion_id: FusionId::new("1") };
+    fresh.apply(vec![Change::Posting { key: document.key.clone(), state, at: at(1) }]).await;
+    assert!(matches!(fresh.store.apply(vec![redate()]).await, Err(StoreError::Corrupt { .. })));
 }
 
 #[tokio::test]
