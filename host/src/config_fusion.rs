@@ -45,12 +45,11 @@ pub(crate) enum Scope {
 }
 
 /// How an access token is had.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum AuthConfig {
-    /// As the application itself.
-    #[default]
-    ClientCredentials,
+    /// As the application itself. Braces, so that a key that belongs to another method is refused.
+    ClientCredentials {},
     /// As a named user, with an assertion signed here.
     JwtAssertion {
         /// The Fusion user.
@@ -68,6 +67,12 @@ pub(crate) enum AuthConfig {
         /// One of the addresses that the application has registered.
         redirect_uri: String,
     },
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self::ClientCredentials {}
+    }
 }
 
 fn audience() -> String {
@@ -133,7 +138,7 @@ impl FusionConfig {
             _ => Ok(text.to_owned()),
         };
         Ok(match &self.auth {
-            AuthConfig::ClientCredentials => AuthMethod::ClientCredentials,
+            AuthConfig::ClientCredentials {} => AuthMethod::ClientCredentials,
             AuthConfig::JwtAssertion { user, key_id, audience, .. } => AuthMethod::JwtAssertion {
                 user: filled("user", user)?,
                 key_id: filled("key_id", key_id)?,

@@ -22,6 +22,8 @@ mod following;
 mod jobs;
 mod journal_csv;
 mod journals;
+#[cfg(test)]
+mod paging;
 mod privilege;
 mod query;
 mod receivables;

@@ -105,7 +105,7 @@ impl Check<'_> {
         for (combination, reached) in wanted {
             let query = Query::by("_CODE_COMBINATION_ID").is("AccountCombination", combination);
             let Some(rows) = self.rows::<Combination>(COMBINATIONS, query).await else {
-                if self.report.missing.iter().any(|missing| missing.message.starts_with(COMBINATIONS)) {
+                if self.closed.contains(COMBINATIONS) {
                     return;
                 }
                 continue;

@@ -11,7 +11,7 @@ mod report;
 mod structures;
 mod unreadable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ml_connector_domain::Date;
 use ml_connector_domain::ledger::LedgerSetup;
@@ -41,12 +41,15 @@ struct Check<'a> {
     client: &'a FusionClient,
     setup: &'a LedgerSetup,
     report: Report,
+    /// Resources that answer no question, whatever it is.
+    closed: BTreeSet<&'static str>,
 }
 
 impl FusionClient {
     /// Checks a seller's set-up. Nothing is written, and no failure ends it: what cannot be asked is said.
     pub async fn check(&self, wanted: &Wanted<'_>) -> Report {
-        let mut check = Check { client: self, setup: wanted.setup, report: Report::default() };
+        let mut check =
+            Check { client: self, setup: wanted.setup, report: Report::default(), closed: BTreeSet::new() };
         if let Err(error) = self.token().await {
             check.report.missing(
                 "FUS-CHECK-TOKEN",
@@ -66,8 +69,8 @@ impl FusionClient {
 }
 
 impl Check<'_> {
-    /// The first rows that answer a question; `None` if it could not be asked, which the report then says. A resource
-    /// that is forbidden is said once.
+    /// The first rows that answer a question; `None` if it could not be asked, which the report then says. A privilege
+    /// that is missing is said once, whatever it closes.
     async fn rows<T: DeserializeOwned>(
         &mut self,
         path: &'static str,
@@ -87,12 +90,15 @@ impl Check<'_> {
     }
 
     fn could_not_ask(&mut self, path: &'static str, error: &SourceError) {
+        if !matches!(error, SourceError::Refused { code: "FUS-QUERY", .. }) {
+            self.closed.insert(path);
+        }
         let report = &mut self.report;
         match error {
             SourceError::Refused { code: "FUS-FORBIDDEN", message } => {
                 let name = privilege::of(path).name(Access::Read);
                 let remedy = format!("give the integration user {name} in the Security Console");
-                report.missing_once("FUS-CHECK-ROLE", path, message.clone(), remedy);
+                report.missing_once("FUS-CHECK-ROLE", name, message.clone(), remedy);
             }
             SourceError::Refused { code: "FUS-UNAUTHORIZED", message } => report.not_signed_in(message),
             SourceError::Refused { code: "FUS-QUERY", .. } => {
