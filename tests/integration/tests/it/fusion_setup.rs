@@ -348,3 +348,33 @@ async fn an_account_that_is_disabled_is_a_finding_until_it_is_enabled() {
     assert_eq!(report.watch.accounts_disabled, 0, "it takes postings again");
     assert!(story(&connected, &account).await.contains("resolved account-disabled"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_period_that_closes_on_waiting_journals_is_a_finding_and_one_that_is_done_is_not() {
+    let connected = Connected::start("fusion-period", small(89)).await;
+    let (end, id) = (connected.simulator.world.scenario.end, connected.seller.id.clone());
+    let world = &connected.simulator.world;
+    // Journals are refused for want of a privilege, so that they wait.
+    change(world, &json!({ "revoke_privilege": "integrations" })).expect("revokes");
+    connected.run_until(end).await;
+    let waiting = connected.store.dates_waiting(&id).await.expect("reads");
+    let (_, date, _) = waiting.iter().find(|(kind, ..)| kind == "journal").expect("a journal waits");
+    let period = connected.seller.ledger.period_of(date.parse().expect("a date"));
+    for application in [101, 222] {
+        change(world, &json!({ "close_period": { "application": application, "period": period } }))
+            .expect("closes");
+    }
+    connected.run_until(later(end, 25)).await;
+    let report = ml_connector_pipeline::report::report(&*connected.store).await.expect("counts");
+    assert_eq!(report.watch.periods_closed, 1, "nothing waits in Receivables");
+    let reviews = connected.store.open_reviews(100).await.expect("reads");
+    let own = reviews.iter().find(|item| item.code == "period-closed").expect("a finding");
+    assert_eq!(own.subject, format!("{period} General Ledger"));
+    assert!(own.message.contains("documents and open settlements are still dated in it"), "{own:?}");
+    let told = story(&connected, &format!("{period} Receivables")).await;
+    assert!(told.contains("changed the period closed; nothing waits in it"), "{told}");
+    change(world, &json!({ "open_period": { "application": 101, "period": period } })).expect("opens");
+    connected.run_until(later(end, 50)).await;
+    let report = ml_connector_pipeline::report::report(&*connected.store).await.expect("counts");
+    assert_eq!(report.watch.periods_closed, 0);
+}
