@@ -76,6 +76,7 @@ impl App {
             amazon: self.config.amazon.client_id.clone(),
             amazon_secret_issued: issued,
             fusion: self.config.fusion.client_id.clone(),
+            fusion_method: self.fusion_options()?.method,
         };
         CredentialStore::new(store, KeySource::of(&self.config)?, clients)
     }
@@ -106,6 +107,28 @@ impl App {
         ))
     }
 
+    /// Where Fusion is and how the daemon signs in there.
+    ///
+    /// # Errors
+    /// None: the configuration was checked when it was read.
+    pub(crate) fn fusion_options(&self) -> Result<FusionOptions, Failure> {
+        Ok(self.config.fusion.options(self.config.development)?)
+    }
+
+    /// Fusion.
+    ///
+    /// # Errors
+    /// As [`App::fusion_options`].
+    pub(crate) fn fusion(&self, credentials: &Arc<CredentialStore>) -> Result<FusionClient, Failure> {
+        Ok(FusionClient::new(
+            self.fusion_options()?,
+            self.http.clone(),
+            Arc::clone(credentials) as _,
+            self.clock.shared(),
+            ChaCha8Rng::from_rng(&mut entropy()),
+        ))
+    }
+
     /// The sellers, each with its parts.
     ///
     /// # Errors
@@ -114,17 +137,7 @@ impl App {
         let credentials = Arc::new(self.credentials()?);
         let clock = self.clock.shared();
         let source: Arc<dyn AmazonSource> = Arc::new(self.amazon(&credentials)?);
-        let target: Arc<dyn Target> = Arc::new(FusionClient::new(
-            FusionOptions {
-                base_url: self.config.fusion.base_url.clone(),
-                identity_url: self.config.fusion.identity_url.clone(),
-                scope: self.config.fusion.scope.clone(),
-            },
-            self.http.clone(),
-            credentials,
-            Arc::clone(&clock),
-            ChaCha8Rng::from_rng(&mut entropy()),
-        ));
+        let target: Arc<dyn Target> = Arc::new(self.fusion(&credentials)?);
         let runtime = MapperRuntime::new(Limits::default())?;
         let mut mappers = HashMap::new();
         let mut sellers = Vec::new();
@@ -161,7 +174,7 @@ impl App {
         Ok(mapper)
     }
 
-    fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
+    pub(crate) fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
         let path = self.config.path(&config.catalog);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("cannot read the catalog {}: {error}", path.display()))?;

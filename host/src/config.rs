@@ -10,6 +10,8 @@ use ml_connector_domain::{Region, SellerId};
 use ml_connector_pipeline::worker::Cadence;
 use serde::Deserialize;
 
+use crate::config_fusion::FusionConfig;
+
 /// Something wrong with the configuration, and where.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -157,22 +159,6 @@ fn lwa_url() -> String {
     "https://api.amazon.com/auth/o2/token".to_owned()
 }
 
-/// Fusion.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FusionConfig {
-    /// Scheme and host of the instance.
-    pub(crate) base_url: String,
-    /// Scheme and host of its identity domain.
-    pub(crate) identity_url: String,
-    /// Scope, sent as it is.
-    pub(crate) scope: String,
-    /// Client id of the confidential application.
-    pub(crate) client_id: String,
-    /// File with its secret; read by `credentials import` only.
-    pub(crate) client_secret_file: PathBuf,
-}
-
 /// How often what is done, in minutes.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +169,7 @@ pub(crate) struct CadenceConfig {
     payouts_minutes: u32,
     reports_minutes: u32,
     reconcile_minutes: u32,
+    watch_minutes: u32,
 }
 
 impl Default for CadenceConfig {
@@ -194,6 +181,7 @@ impl Default for CadenceConfig {
             payouts_minutes: 6 * 60,
             reports_minutes: 6 * 60,
             reconcile_minutes: 24 * 60,
+            watch_minutes: 60,
         }
     }
 }
@@ -208,11 +196,13 @@ impl CadenceConfig {
             payouts: minutes(self.payouts_minutes),
             reports: minutes(self.reports_minutes),
             reconcile: minutes(self.reconcile_minutes),
+            watch: minutes(self.watch_minutes),
         }
     }
 
     /// What the limits allow: searchOrders one call in three minutes, getReports one in 45 seconds; a burst of calls
-    /// does not last. The others allow a call every other second, and a poll takes several.
+    /// does not last. The others allow a call every other second, and a poll takes several. Fusion publishes no limit,
+    /// and reads that overlap by five minutes.
     fn check(&self, place: &str) -> Result<(), ConfigError> {
         for (name, minutes, least) in [
             ("orders_minutes", self.orders_minutes, 3),
@@ -221,9 +211,10 @@ impl CadenceConfig {
             ("payouts_minutes", self.payouts_minutes, 1),
             ("reports_minutes", self.reports_minutes, 2),
             ("reconcile_minutes", self.reconcile_minutes, 1),
+            ("watch_minutes", self.watch_minutes, 5),
         ] {
             if minutes < least {
-                let message = format!("Amazon's limits do not allow it: write {least} or more");
+                let message = format!("the remotes' limits do not allow it: write {least} or more");
                 return Err(value(format!("{place}.{name}"), message));
             }
         }
@@ -282,7 +273,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
+pub(crate) fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
     ConfigError::Value { key: key.into(), message: message.into() }
 }
 
@@ -305,6 +296,7 @@ impl Config {
             ));
         }
         self.cadence.check("cadence")?;
+        self.fusion.options(self.development)?;
         let keys = [
             self.master_key_file.is_some(),
             self.master_key_variable.is_some(),

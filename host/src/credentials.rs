@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_amazon::{Application, CredentialSource, Credentials};
-use ml_connector_fusion::{FusionCredentialSource, FusionCredentials};
+use ml_connector_fusion::{AuthMethod, FusionCredentialSource, FusionCredentials};
 use ml_connector_ports::{Account, SourceError};
 use ml_connector_remote::{Binding, Vault, VaultError};
 use ml_connector_storage::{Change, CredentialRow, Store};
 use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::app::entropy;
 use crate::keys::KeySource;
 
 /// The tenant of a daemon that serves one.
@@ -36,6 +37,12 @@ pub(crate) enum Kind {
     RefreshToken(Account),
     /// Fusion's client secret.
     FusionClientSecret,
+    /// The private key that signs assertions for Fusion's identity domain.
+    FusionPrivateKey,
+    /// What a person's consent to act as them in Fusion brought.
+    FusionRefreshToken,
+    /// State and verifier of such a consent while it is under way.
+    FusionConsent,
 }
 
 impl Kind {
@@ -52,6 +59,9 @@ impl Kind {
             Self::AmazonClientSecretBefore => "amazon-client-secret/before".to_owned(),
             Self::RefreshToken(account) => format!("amazon-refresh-token/{}", account.region),
             Self::FusionClientSecret => "fusion-client-secret".to_owned(),
+            Self::FusionPrivateKey => "fusion-private-key".to_owned(),
+            Self::FusionRefreshToken => "fusion-refresh-token".to_owned(),
+            Self::FusionConsent => "fusion-consent".to_owned(),
         }
     }
 }
@@ -65,6 +75,8 @@ pub(crate) struct Clients {
     pub(crate) amazon_secret_issued: Option<Timestamp>,
     /// Fusion's client id.
     pub(crate) fusion: String,
+    /// How a token for Fusion is had.
+    pub(crate) fusion_method: AuthMethod,
 }
 
 /// Seals and opens credentials.
@@ -144,9 +156,12 @@ impl CredentialStore {
     pub(crate) async fn get(&self, kind: &Kind) -> Result<SecretString, SourceError> {
         let name = kind.name();
         let missing = || {
-            let message =
-                format!("{name} of {} is not set: run `ml-connector credentials import`", kind.seller());
-            refused("CRD-MISSING", message)
+            let remedy = match kind {
+                Kind::FusionRefreshToken | Kind::FusionConsent => "fusion authorize start",
+                _ => "credentials import",
+            };
+            let seller = kind.seller();
+            refused("CRD-MISSING", format!("{name} of {seller} is not set: run `ml-connector {remedy}`"))
         };
         let stored = || async {
             let sealed = self.store.credential(kind.seller(), &name).await;
@@ -265,9 +280,23 @@ impl CredentialSource for CredentialStore {
 #[async_trait]
 impl FusionCredentialSource for CredentialStore {
     async fn credentials(&self) -> Result<FusionCredentials, SourceError> {
+        let (assertion_key, refresh_token) = match &self.clients.fusion_method {
+            AuthMethod::ClientCredentials => (None, None),
+            AuthMethod::JwtAssertion { .. } => (Some(self.get(&Kind::FusionPrivateKey).await?), None),
+            AuthMethod::AuthorizationCode => (None, Some(self.get(&Kind::FusionRefreshToken).await?)),
+        };
         Ok(FusionCredentials {
             client_id: self.clients.fusion.clone(),
             client_secret: self.get(&Kind::FusionClientSecret).await?,
+            assertion_key,
+            refresh_token,
+        })
+    }
+
+    async fn keep_refresh_token(&self, token: &SecretString, at: Timestamp) -> Result<(), SourceError> {
+        let kept = self.set(&Kind::FusionRefreshToken, token, at, &mut entropy()).await;
+        kept.map_err(|error| {
+            refused("FUS-IDENTITY-KEEP", format!("the new refresh token cannot be kept: {error}"))
         })
     }
 }

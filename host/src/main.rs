@@ -6,6 +6,7 @@
 mod app;
 mod commands;
 mod config;
+mod config_fusion;
 mod credentials;
 mod keys;
 mod pauses;
@@ -117,6 +118,11 @@ enum Command {
     },
     /// Check the configuration, the catalogs and the mappers, and change nothing
     Check,
+    /// Oracle Fusion's side: check the set-up there, and consent to act as a person
+    Fusion {
+        #[command(subcommand)]
+        command: FusionCommand,
+    },
     /// Say what was read, decided, posted and compared
     Report {
         /// One JSON object
@@ -176,6 +182,35 @@ enum AuthorizeCommand {
         country: Option<String>,
     },
     /// Take the address that the browser was sent back to, within five minutes
+    Finish {
+        /// The whole address
+        address: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum FusionCommand {
+    /// Read the set-up back from the instance and say what is missing; writes nothing there
+    Check {
+        /// Only this seller's
+        #[arg(long)]
+        seller: Option<String>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Consent in the browser to the daemon acting as you, for fusion.auth.method = "authorization_code"
+    Authorize {
+        #[command(subcommand)]
+        command: FusionAuthorizeCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum FusionAuthorizeCommand {
+    /// Say where your browser is to go; the answer is accepted for ten minutes
+    Start,
+    /// Take the address that the browser was sent back to
     Finish {
         /// The whole address
         address: String,
@@ -243,6 +278,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
         }
         Command::Check => commands::check(config).await,
+        Command::Fusion { command: FusionCommand::Check { seller, json } } => {
+            commands::fusion_check(config, seller.as_deref(), json).await
+        }
+        Command::Fusion { command: FusionCommand::Authorize { command: FusionAuthorizeCommand::Start } } => {
+            commands::fusion_authorize_start(config).await
+        }
+        Command::Fusion {
+            command: FusionCommand::Authorize { command: FusionAuthorizeCommand::Finish { address } },
+        } => commands::fusion_authorize_finish(config, &address).await,
         Command::Report { json } => commands::report(config, json).await,
         Command::Review { json } => commands::review(config, json).await,
         Command::Explain { id } => commands::explain(config, id).await,

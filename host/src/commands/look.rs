@@ -23,6 +23,12 @@ pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
             .iter()
             .map(|found| json!({ "kind": found.kind, "subject": found.subject, "finding": found.finding }))
             .collect();
+        let ledger = app.store.open_reviews(LISTED).await?;
+        body["ledger_findings"] = ledger
+            .iter()
+            .filter(|item| item.kind == ml_connector_pipeline::kind::LEDGER)
+            .map(|item| json!({ "seller": item.seller.as_str(), "code": item.code, "subject": item.subject, "message": item.message }))
+            .collect();
         body["totals"] = app
             .store
             .document_totals()

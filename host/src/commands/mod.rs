@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod fusion;
 mod look;
 mod reverse;
 mod secrets;
@@ -12,6 +13,7 @@ pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
 };
+pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reverse::reverse;
 pub(crate) use secrets::{

@@ -50,6 +50,8 @@ pub(crate) fn configured(config: &Config) -> Vec<(Kind, &Path)> {
         (Kind::AmazonClientSecret, config.amazon.client_secret_file.as_path()),
         (Kind::FusionClientSecret, config.fusion.client_secret_file.as_path()),
     ];
+    let key = config.fusion.private_key_file();
+    secrets.extend(key.map(|file| (Kind::FusionPrivateKey, file)));
     for seller in &config.sellers {
         for authorization in &seller.authorizations {
             let account = Account { seller: seller.id.clone(), region: authorization.region };

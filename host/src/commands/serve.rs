@@ -10,12 +10,17 @@ use super::secrets::configured;
 use super::{Outcome, with_causes};
 use crate::app::{App, AppClock};
 use crate::config::Config;
+use crate::config_fusion::AuthConfig;
+use crate::credentials::Kind;
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
 pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     let app = App::open(config).await?;
     // Better not to start than to find out in the night that a credential does not open.
-    let needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
+    let mut needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
+    if matches!(app.config.fusion.auth, AuthConfig::AuthorizationCode { .. }) {
+        needed.push(Kind::FusionRefreshToken);
+    }
     app.credentials()?.check(&needed).await?;
     let sellers = app.sellers()?;
     let now = app.clock.shared().now();

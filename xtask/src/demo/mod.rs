@@ -41,7 +41,7 @@ pub(crate) struct Options {
 
 /// A month passes in seconds: every poll costs as much as in production, so there are fewer.
 const CADENCE: &str = "orders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720\n\
-    payouts_minutes = 1440\nreports_minutes = 1440\nreconcile_minutes = 1440\n";
+    payouts_minutes = 1440\nreports_minutes = 1440\nreconcile_minutes = 1440\nwatch_minutes = 720\n";
 
 /// Runs it.
 ///

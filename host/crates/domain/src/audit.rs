@@ -50,6 +50,8 @@ pub enum Action {
     MapperFault,
     /// Data about the buyer was taken out.
     Redacted,
+    /// Something changed in Fusion after it was posted.
+    Changed,
 }
 
 impl Action {
@@ -69,6 +71,7 @@ impl Action {
             Self::Reconciled => "reconciled",
             Self::MapperFault => "mapper_fault",
             Self::Redacted => "redacted",
+            Self::Changed => "changed",
         }
     }
 }

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod mapping;
 pub mod money;
 pub mod posting;
+pub mod reach;
 pub mod reconcile;
 pub mod refusal;
 pub mod region;

@@ -4,26 +4,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ml_connector_domain::Clock;
 use ml_connector_domain::reconcile::Observed;
 use ml_connector_domain::validate::{Module, Period};
+use ml_connector_domain::{Clock, Timestamp};
 use ml_connector_ports::SourceError;
 use ml_connector_remote::{HttpClient, TokenCache};
 use rand_chacha::ChaCha8Rng;
 use secrecy::SecretString;
 
+use crate::auth::AuthMethod;
 use crate::setup::Believed;
 use crate::wire::Scalar;
 
 /// Where Fusion is.
 #[derive(Debug, Clone)]
 pub struct FusionOptions {
-    /// Scheme and host of the instance: a configured value, never built from parts.
+    /// Scheme and host of the instance.
     pub base_url: String,
     /// Scheme and host of the identity domain that protects it.
     pub identity_url: String,
     /// The scope, sent as it is.
     pub scope: String,
+    /// How an access token is had.
+    pub method: AuthMethod,
 }
 
 /// What a token is fetched with.
@@ -33,6 +36,10 @@ pub struct FusionCredentials {
     pub client_id: String,
     /// Its secret.
     pub client_secret: SecretString,
+    /// The private key that signs assertions, in PEM, for [`AuthMethod::JwtAssertion`].
+    pub assertion_key: Option<SecretString>,
+    /// What a consent brought, for [`AuthMethod::AuthorizationCode`].
+    pub refresh_token: Option<SecretString>,
 }
 
 /// Where credentials come from.
@@ -43,6 +50,14 @@ pub trait FusionCredentialSource: Send + Sync {
     /// # Errors
     /// There are none, or they cannot be opened; the message names the command that sets them.
     async fn credentials(&self) -> Result<FusionCredentials, SourceError>;
+
+    /// Keeps the refresh token that took the place of the last one.
+    ///
+    /// # Errors
+    /// It cannot be kept. By default there is nowhere to keep it.
+    async fn keep_refresh_token(&self, _token: &SecretString, _at: Timestamp) -> Result<(), SourceError> {
+        Err(refused("FUS-IDENTITY-KEEP", "a new refresh token came and cannot be kept".to_owned()))
+    }
 }
 
 /// Fusion.
@@ -58,7 +73,7 @@ pub struct FusionClient {
 }
 
 impl FusionClient {
-    /// A client; `rng` draws the jitter.
+    /// A client; `rng` draws the jitter and names assertions.
     pub fn new(
         options: FusionOptions,
         http: HttpClient,

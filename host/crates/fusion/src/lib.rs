@@ -13,13 +13,17 @@
 
 mod answers;
 mod auth;
+pub mod authorize;
 mod batches;
 mod call;
+pub mod check;
 mod client;
 mod following;
 mod jobs;
 mod journal_csv;
 mod journals;
+#[cfg(test)]
+mod paging;
 mod privilege;
 mod query;
 mod receivables;
@@ -27,6 +31,8 @@ mod receivables_api;
 mod refusals;
 mod setup;
 mod target;
+mod watch;
 mod wire;
 
+pub use auth::{AUDIENCE, AuthMethod};
 pub use client::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};

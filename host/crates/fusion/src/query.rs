@@ -79,7 +79,6 @@ impl Query {
     }
 
     /// Rows whose time is this or later; Fusion's times have whole seconds here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "changes are asked for by time next"))]
     pub(crate) fn since(mut self, attribute: &'static str, from: Timestamp) -> Self {
         let time = from.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S");
         self.conditions.push(format!("{attribute}>='{time}'"));

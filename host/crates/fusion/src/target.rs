@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use ml_connector_domain::Date;
-use ml_connector_domain::document::Document;
+use ml_connector_domain::document::{Document, Kind};
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::reconcile::{Observed, Sent};
 use ml_connector_domain::refusal::Refusal;
 use ml_connector_domain::validate::{Module, Period};
-use ml_connector_ports::{Answer, JobStatus, SourceError, Target};
+use ml_connector_domain::{Date, Timestamp};
+use ml_connector_ports::{Answer, JobStatus, Shown, SourceError, Target};
 
 use crate::client::FusionClient;
 use crate::{batches, receivables_api};
@@ -41,6 +41,15 @@ impl Target for FusionClient {
             Some(payload) => self.look_up_receivable(setup, document, payload).await,
             None => self.look_up_journal(setup, document).await,
         }
+    }
+
+    async fn changed_since(
+        &self,
+        setup: &LedgerSetup,
+        kind: Kind,
+        since: Timestamp,
+    ) -> Result<Vec<Shown>, SourceError> {
+        self.changed(setup, kind, since).await
     }
 
     async fn post_batches(&self, setup: &LedgerSetup) -> Result<Option<String>, SourceError> {

@@ -1,7 +1,7 @@
 //! The stages that take a record from Amazon to Fusion, and the worker that runs them for one seller.
 //!
 //! ```text
-//! poll, backfill -> normalize, archive -> map -> (settle) -> post -> reconcile
+//! poll, backfill -> normalize, archive -> map -> (settle) -> post -> watch, reconcile
 //! ```
 //!
 //! Each stage reads what the one before left durable, decides, and hands the store one list of changes with the
@@ -32,6 +32,7 @@ pub mod report;
 pub mod reverse;
 pub mod seller;
 pub mod settle;
+pub mod watch;
 pub mod worker;
 
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub mod kind {
     pub const REFUND: &str = "refund";
     /// In the review queue only: a document.
     pub const DOCUMENT: &str = "document";
+    /// In the review queue only: an account or a period.
+    pub const LEDGER: &str = "ledger";
 }
 
 /// What every stage works with. Cheap to clone.

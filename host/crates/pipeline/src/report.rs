@@ -3,7 +3,7 @@
 use ml_connector_storage::{Counts, Store, StoreError};
 use serde::Serialize;
 
-use crate::{kind, stage};
+use crate::{kind, stage, watch};
 
 /// What was read, decided, posted and compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub struct Report {
     pub documents: Documents,
     /// Comparison with Fusion.
     pub reconciliation: Reconciliation,
+    /// What changed in Fusion after it was posted.
+    pub watch: Watch,
     /// What bears witness to settlements.
     pub witnesses: Witnesses,
     /// The audit log.
@@ -86,6 +88,19 @@ pub struct Reconciliation {
     pub differences: u64,
 }
 
+/// What changed in Fusion after it was posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Watch {
+    /// Documents that Fusion has shown.
+    pub shown: u64,
+    /// Of these, journal batches that are posted.
+    pub batches_posted: u64,
+    /// Accounts in use that stopped taking postings, waiting in review.
+    pub accounts_disabled: u64,
+    /// Periods that closed before all was posted, waiting in review.
+    pub periods_closed: u64,
+}
+
 /// Amazon's other statements about settlements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Witnesses {
@@ -121,6 +136,7 @@ pub struct Mapper {
 /// The store failed.
 pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
     let counts = store.counts().await?;
+    let watch = watched(store).await?;
     let at = |of: &str, stages: &[&str]| stages_sum(&counts, of, stages);
     let posted = |of: &str, state: &str| postings_sum(&counts, Some(of), &[state]);
     let seen = [
@@ -159,6 +175,7 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             rejected: postings_sum(&counts, None, &["rejected"]),
         },
         reconciliation: Reconciliation { checks: counts.checks, differences: counts.differences },
+        watch,
         witnesses: Witnesses {
             reports: at(kind::REPORT, &[stage::SKIPPED]),
             payouts: at(kind::PAYOUT, &[stage::SKIPPED]),
@@ -170,6 +187,25 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             records: counts.mapper.records,
             fuel: counts.mapper.fuel,
         },
+    })
+}
+
+async fn watched(store: &dyn Store) -> Result<Watch, StoreError> {
+    let shown = store.shown_totals().await?;
+    let reviews = store.review_totals().await?;
+    let count = |code: &str| {
+        let own = reviews.iter().filter(|row| row.kind == kind::LEDGER && row.code == code);
+        own.map(|row| row.subjects).sum()
+    };
+    Ok(Watch {
+        shown: shown.iter().map(|(_, _, count)| count).sum(),
+        batches_posted: shown
+            .iter()
+            .filter(|(of, status, _)| of == "journal" && status == "P")
+            .map(|(_, _, n)| n)
+            .sum(),
+        accounts_disabled: count(watch::ACCOUNT_DISABLED),
+        periods_closed: count(watch::PERIOD_CLOSED),
     })
 }
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::post::Posted;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
 use crate::{
-    Parts, Seller, StageError, archive, backfill, buyer, map, normalize, poll, post, reconcile, settle,
+    Parts, Seller, StageError, archive, backfill, buyer, map, normalize, poll, post, reconcile, settle, watch,
 };
 
 /// How often what is done.
@@ -32,6 +32,8 @@ pub struct Cadence {
     pub reports: SignedDuration,
     /// Between two rounds of reconciliation.
     pub reconcile: SignedDuration,
+    /// Between two readings of what changed in Fusion.
+    pub watch: SignedDuration,
 }
 
 impl Default for Cadence {
@@ -43,6 +45,7 @@ impl Default for Cadence {
             payouts: SignedDuration::from_hours(6),
             reports: SignedDuration::from_hours(6),
             reconcile: SignedDuration::from_hours(24),
+            watch: SignedDuration::from_hours(1),
         }
     }
 }
@@ -69,6 +72,7 @@ pub struct Worker {
     cadence: Cadence,
     next_poll: HashMap<(Region, Stream), Timestamp>,
     next_reconcile: Timestamp,
+    next_watch: Timestamp,
     starts_at: Timestamp,
     /// Back-fills under way, at most one for each region. They end with the worker.
     backfills: JoinSet<Region>,
@@ -88,13 +92,14 @@ impl Worker {
     /// A worker that begins with polling everything.
     pub fn new(parts: Parts, seller: Seller, cadence: Cadence) -> Self {
         let now = parts.clock.now();
-        let next_reconcile = later(now, cadence.reconcile);
+        let (next_reconcile, next_watch) = (later(now, cadence.reconcile), later(now, cadence.watch));
         Self {
             parts,
             seller,
             cadence,
             next_poll: HashMap::new(),
             next_reconcile,
+            next_watch,
             starts_at: now,
             backfills: JoinSet::new(),
             backfilling: HashSet::new(),
@@ -150,6 +155,10 @@ impl Worker {
         failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
         failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
         failed |= self.log("post", post::post(parts, seller).await.map(|_: Posted| ()));
+        if self.parts.clock.now() >= self.next_watch {
+            failed |= self.watch().await;
+            self.next_watch = later(self.parts.clock.now(), self.cadence.watch);
+        }
         if self.parts.clock.now() >= self.next_reconcile {
             let since = later(self.parts.clock.now(), -COMPARE_AGAIN);
             let compared = reconcile::reconcile(&self.parts, &self.seller, since).await;
@@ -159,6 +168,15 @@ impl Worker {
             self.next_reconcile = later(self.parts.clock.now(), self.cadence.reconcile);
         }
         failed | self.start_backfills().await
+    }
+
+    /// Reads what changed in Fusion, and compares what did; says whether that failed.
+    async fn watch(&self) -> bool {
+        let watched = watch::watch(&self.parts, &self.seller).await;
+        let failed = self.log("watch", watched.map(|_: watch::Watched| ()));
+        // What changed is marked as compared before all time; what was never compared waits for its round.
+        let compared = reconcile::reconcile(&self.parts, &self.seller, Timestamp::UNIX_EPOCH).await;
+        failed | self.log("compare what changed", compared.map(|_: Compared| ()))
     }
 
     /// Starts back-fills that are due, beside this worker; says whether the store failed.
@@ -231,7 +249,7 @@ impl Worker {
                 return None;
             }
         };
-        self.next_poll.values().copied().chain(posting).chain([self.next_reconcile]).min()
+        self.next_poll.values().copied().chain(posting).chain([self.next_reconcile, self.next_watch]).min()
     }
 
     /// Logs a failure once, with its causes; says whether it was one.

@@ -16,14 +16,14 @@ use jiff::SignedDuration;
 use ml_connector_domain::canonical::{
     Group, Order, Participation, Payout, Product, SettlementReport, Transaction,
 };
-use ml_connector_domain::document::Document;
+use ml_connector_domain::document::{Document, Kind};
 use ml_connector_domain::id::FusionId;
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::{BatchContext, Mapped, MapperIdentity, OrderOutcome, TransactionOutcome};
 use ml_connector_domain::reconcile::{Observed, Sent};
 use ml_connector_domain::refusal::Refusal;
 use ml_connector_domain::validate::{Module, Period};
-use ml_connector_domain::{Date, MarketplaceId, Region, SellerId, Sku, Timestamp};
+use ml_connector_domain::{Date, MarketplaceId, Money, Region, SellerId, Sku, Timestamp};
 
 /// One authorisation: a seller in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -286,6 +286,19 @@ pub enum JobStatus {
     Failed(Vec<Refusal>),
 }
 
+/// A document as Fusion shows it in a list of what changed; it may be anybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Fusion's number.
+    pub fusion_id: FusionId,
+    /// Its status, in Fusion's word: `Complete`, `Frozen`, `U`, `P`.
+    pub status: String,
+    /// What is still open of it, where Fusion says so.
+    pub balance: Option<Money>,
+    /// When it was changed last, by Fusion's clock.
+    pub updated: Timestamp,
+}
+
 /// Fusion, as the poster and the reconciler see it.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -309,6 +322,17 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// The look-up failed: nothing learnt.
     async fn look_up(&self, setup: &LedgerSetup, document: &Document) -> Result<Observed, SourceError>;
+
+    /// The documents of a kind that were changed at `since` or later; deletions do not show.
+    ///
+    /// # Errors
+    /// The question failed.
+    async fn changed_since(
+        &self,
+        setup: &LedgerSetup,
+        kind: Kind,
+        since: Timestamp,
+    ) -> Result<Vec<Shown>, SourceError>;
 
     /// Has the imported batches posted, as the ledger's `auto_post` says; `None` where it says nothing, else the
     /// number of the request.

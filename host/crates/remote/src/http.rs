@@ -150,6 +150,46 @@ pub fn query_of(address: &str) -> Vec<(String, String)> {
     url.iter().flat_map(|url| url.query_pairs().into_owned()).collect()
 }
 
+/// Scheme and host of a server, and nothing else: what paths are put behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// As it is written, without a slash at its end.
+    pub text: String,
+    /// Whether it is plain HTTP, which goes to this machine only.
+    pub plain: bool,
+}
+
+impl Origin {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// It is none, names no host, is neither https nor http to this machine, or holds a path, a query or a user.
+    pub fn parse(address: &str) -> Result<Self, &'static str> {
+        let url = reqwest::Url::parse(address).map_err(|_| "this is no address: write https://host")?;
+        let plain = match url.scheme() {
+            "https" => false,
+            "http" if is_loopback(&url) => true,
+            "http" => return Err("plain http goes to this machine only: write https://host"),
+            _ => return Err("only https is called: write https://host"),
+        };
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err("there is no host in it: write https://host");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("a user does not belong in it: write https://host");
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err("no path and no query belong in it: write https://host");
+        }
+        // As the parser understood it, not as it was written: `\\`, tabs and the like are read as something else.
+        Ok(Self { text: url.origin().ascii_serialization(), plain })
+    }
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"))
+}
+
 impl Response {
     /// A header's value, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -240,10 +280,9 @@ impl HttpClient {
     }
 
     fn check(&self, url: &reqwest::Url) -> Result<(), TransportError> {
-        let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
         match url.scheme() {
             "https" => Ok(()),
-            "http" if loopback && self.options.loopback_http => Ok(()),
+            "http" if is_loopback(url) && self.options.loopback_http => Ok(()),
             _ => Err(TransportError::BadUrl(format!(
                 "{}://{}",
                 url.scheme(),
@@ -308,6 +347,41 @@ mod tests {
         }
         let error = client(false).send(Request::get("http://127.0.0.1:1/")).await.expect_err("not allowed");
         assert!(matches!(error, TransportError::BadUrl(_)), "{error}");
+    }
+
+    #[test]
+    fn an_origin_is_scheme_and_host_and_nothing_else() {
+        let rows = [
+            ("https://fa.example.com", "https://fa.example.com", false),
+            ("https://fa.example.com/", "https://fa.example.com", false),
+            ("https://FA.example.com:443/", "https://fa.example.com", false),
+            ("https://fa.example.com:8443", "https://fa.example.com:8443", false),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", "http://[::1]:8080", true),
+            ("http://localhost", "http://localhost", true),
+        ];
+        for (address, text, plain) in rows {
+            let wanted = Origin { text: text.to_owned(), plain };
+            assert_eq!(Origin::parse(address), Ok(wanted), "{address}");
+        }
+        for address in [
+            "",
+            "fa.example.com",
+            "https://",
+            "http://fa.example.com",
+            "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "ftp://fa.example.com",
+            "file:///etc/passwd",
+            "https://user@fa.example.com",
+            "https://user:password@fa.example.com",
+            "https://fa.example.com/fscmRestApi",
+            "https://fa.example.com/?x=1",
+            "https://fa.example.com/#x",
+            "https://evil.example\\@fa.example.com",
+        ] {
+            assert!(Origin::parse(address).is_err(), "{address}");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@
 //! [`RateLimiter`] before each call, and turn [`TransportError`] into the port's errors: what surely was not sent may
 //! be sent again, what was lost may not.
 
+pub mod assertion;
 pub mod backoff;
 pub mod clock;
 pub mod http;
@@ -16,8 +17,9 @@ pub mod limiter;
 pub mod token;
 pub mod vault;
 
+pub use assertion::{AssertionError, AssertionKey};
 pub use clock::{SteppedClock, SystemClock};
-pub use http::{HttpClient, HttpOptions, Request, Response, TransportError};
+pub use http::{HttpClient, HttpOptions, Origin, Request, Response, TransportError};
 pub use limiter::{Rate, RateLimiter};
 pub use token::{Token, TokenCache};
 pub use vault::{Binding, MasterKey, Vault, VaultError};

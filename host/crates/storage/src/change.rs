@@ -10,6 +10,7 @@ use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timesta
 
 use crate::read::Cursor;
 use crate::upkeep::{Backfill, StoredPause};
+use crate::watch::FusionChange;
 
 /// One change. A list of them is applied in one transaction.
 #[derive(Debug, Clone)]
@@ -230,6 +231,8 @@ pub enum Change {
         /// What is left.
         body: String,
     },
+    /// Changes what is known of Fusion.
+    Fusion(FusionChange),
     /// Says what happened.
     Audit(AuditEvent),
 }

@@ -18,6 +18,7 @@ mod change;
 mod read;
 mod sqlite;
 mod upkeep;
+mod watch;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use read::{
@@ -26,6 +27,7 @@ pub use read::{
 };
 pub use sqlite::SqliteStore;
 pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
+pub use watch::{AccountUse, FusionChange, Ledger, ShownDocument, WatchedDocument, Watching};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! One binary for all tests that need more than one crate.
 //!
 //! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
-//! the simulator over sockets, with and without faults; `daemon`, `secrets` and `outside` start the
+//! the simulator over sockets, with and without faults; `daemon`, `secrets`, `fusion_setup` and `outside` start the
 //! real processes; `rules` reads the
 //! workspace itself; `fusion_journals` meets Fusion's traps about journals, jobs and lost answers; `traps` meets Amazon's traps one by one, `weather` its bad days. A test that needs components says so when `cargo xtask plugins` has not been run.
 
@@ -9,6 +9,7 @@
 
 mod daemon;
 mod fusion_journals;
+mod fusion_setup;
 mod month;
 mod outside;
 mod process;

@@ -78,7 +78,7 @@ impl Installed {
             "database": "connector.sqlite", "master_key_file": "master.key", "development": true,
             "clock": { "mode": "stepped", "advance_url": format!("{}/control/clock", urls.control) },
             "cadence": { "orders_minutes": 240, "transactions_minutes": 720, "groups_minutes": 1440,
-                "payouts_minutes": 1440, "reports_minutes": 1440, "reconcile_minutes": 1440 },
+                "payouts_minutes": 1440, "reports_minutes": 1440, "reconcile_minutes": 1440, "watch_minutes": 720 },
             "amazon": {
                 "client_id": self.scenario["application"]["client_id"], "client_secret_file": "amazon.secret",
                 "lwa_url": format!("{}/auth/o2/token", urls.lwa), "buyer_data": true,

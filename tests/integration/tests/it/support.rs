@@ -12,7 +12,9 @@ use ml_connector_amazon::{
 };
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Clock as _, Region};
-use ml_connector_fusion::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};
+use ml_connector_fusion::{
+    AuthMethod, FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions,
+};
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
 use ml_connector_pipeline::poll::{self, Polled};
 use ml_connector_pipeline::worker::{Cadence, Until, Worker};
@@ -139,6 +141,8 @@ impl FusionCredentialSource for Given {
         Ok(FusionCredentials {
             client_id: text(&self.0["identity"]["client_id"]),
             client_secret: text(&self.0["identity"]["client_secret"]).into(),
+            assertion_key: None,
+            refresh_token: None,
         })
     }
 }
@@ -237,6 +241,7 @@ impl Connected {
             payouts: SignedDuration::from_hours(24),
             reports: SignedDuration::from_hours(24),
             reconcile: SignedDuration::from_hours(24),
+            watch: SignedDuration::from_hours(12),
         };
         let worker = Worker::new(self.parts.clone(), self.seller.clone(), cadence);
         worker.run(Until::Time(end), CancellationToken::new()).await;
@@ -334,6 +339,7 @@ fn parts(
             base_url: simulator.urls.fusion.clone(),
             identity_url: simulator.urls.identity.clone(),
             scope: text(&scenario["identity"]["scope"]),
+            method: AuthMethod::ClientCredentials,
         },
         http(),
         Arc::new(Given(scenario.clone())),

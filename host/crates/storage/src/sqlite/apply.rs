@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, failed, upkeep};
+use super::{SqliteStore, failed, upkeep, watch};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -49,6 +49,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Review(draft) => review(tx, draft).await,
         Change::Resolve { .. } => resolve(tx, change).await,
         Change::Credential { .. } => credential(tx, change).await,
+        Change::Fusion(change) => watch::apply(tx, change).await,
         Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
         of_upkeep => upkeep::apply(tx, of_upkeep).await,
     }

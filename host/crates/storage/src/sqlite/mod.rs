@@ -7,6 +7,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod watch;
 
 use std::path::Path;
 use std::time::Duration;

@@ -10,7 +10,10 @@ use ml_connector_domain::mapping::DocumentLine;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{Currency, DocumentKey, Money, Region, SellerId, Timestamp};
 
-use crate::{Change, Cursor, ReviewDraft, SqliteStore, Store as _, StoreError};
+use crate::{
+    AccountUse, Change, Cursor, FusionChange, Ledger, ReviewDraft, ShownDocument, SqliteStore, Store as _,
+    StoreError, Watching as _,
+};
 
 /// A store in a file of its own, removed at the end.
 struct Fresh {
@@ -291,6 +294,95 @@ async fn what_is_confirmed_is_compared_until_it_was() {
     assert_eq!(fresh.store.findings(10).await.expect("reads").len(), 1);
     fresh.apply(vec![Change::Reconciled { key: document.key, finding: None, at: at(200) }]).await;
     assert!(fresh.store.findings(10).await.expect("reads").is_empty());
+}
+
+fn shown(status: &str, minor: i64, updated: i64) -> ShownDocument {
+    let balance = Some(Money::new(minor, Currency::USD));
+    ShownDocument { status: status.to_owned(), balance, updated: at(updated) }
+}
+
+#[tokio::test]
+async fn what_fusion_shows_of_a_document_is_kept_beside_it() {
+    let fresh = Fresh::open().await;
+    let document = invoice("O1", 0);
+    assert_eq!(fresh.store.first_planned(&seller()).await.expect("reads"), None);
+    fresh.apply(vec![plan(&document, "O1")]).await;
+    assert_eq!(fresh.store.first_planned(&seller()).await.expect("reads"), Some(at(0)));
+    let watched = async |kind, id: &str| fresh.store.watched(&seller(), kind, id).await.expect("reads");
+    assert_eq!(watched(Kind::Invoice, "7").await, None, "it is not confirmed");
+    let state = State::Confirmed { fusion_id: FusionId::new("7") };
+    fresh.apply(vec![Change::Posting { key: document.key.clone(), state, at: at(1) }]).await;
+    let found = watched(Kind::Invoice, "7").await.expect("is there");
+    assert_eq!((found.key.clone(), found.subject.as_str(), found.shown), (document.key.clone(), "O1", None));
+    assert_eq!(watched(Kind::Journal, "7").await, None, "numbers of batches are others");
+    let keep = |shown| {
+        Change::Fusion(FusionChange::Document {
+            seller: seller(),
+            key: document.key.clone(),
+            shown,
+            at: at(2),
+        })
+    };
+    fresh.apply(vec![keep(shown("Complete", 1_999, 5)), keep(shown("Frozen", 0, 9))]).await;
+    assert_eq!(watched(Kind::Invoice, "7").await.expect("is there").shown, Some(shown("Frozen", 0, 9)));
+    let totals = fresh.store.shown_totals().await.expect("reads");
+    assert_eq!(totals, [("invoice".to_owned(), "Frozen".to_owned(), 1)]);
+    let cursor = async || fresh.store.fusion_cursor(&seller(), "receivablesInvoices").await.expect("reads");
+    assert_eq!(cursor().await, None);
+    let (seller_, resource) = (seller(), "receivablesInvoices");
+    let moved = FusionChange::Cursor { seller: seller_, resource, position: at(5), at: at(6) };
+    fresh.apply(vec![Change::Fusion(moved)]).await;
+    assert_eq!(cursor().await, Some((at(5), at(6))));
+}
+
+#[tokio::test]
+async fn a_document_that_changed_is_due_at_once_and_one_never_compared_is_not() {
+    let fresh = Fresh::open().await;
+    let documents = [invoice("O1", 0), invoice("O2", 0)];
+    for (document, id) in documents.iter().zip(["1", "2"]) {
+        let state = State::Confirmed { fusion_id: FusionId::new(id) };
+        let posting = Change::Posting { key: document.key.clone(), state, at: at(1) };
+        fresh.apply(vec![plan(document, document.subject()), posting]).await;
+    }
+    let compared = Change::Reconciled { key: documents[0].key.clone(), finding: None, at: at(100) };
+    fresh.apply(vec![compared]).await;
+    let at_once = async || {
+        let due = fresh.store.unreconciled(&seller(), Timestamp::UNIX_EPOCH, 10).await.expect("reads");
+        due.into_iter().map(|row| row.document.subject().to_owned()).collect::<Vec<_>>()
+    };
+    let again = |n: usize, older_than| {
+        Change::Fusion(FusionChange::CompareAgain { key: documents[n].key.clone(), older_than })
+    };
+    fresh.apply(vec![again(0, Some(at(100))), again(1, None)]).await;
+    assert!(at_once().await.is_empty(), "compared since, or not at all");
+    fresh.apply(vec![again(0, Some(at(101)))]).await;
+    assert_eq!(at_once().await, ["O1"]);
+    let compared = Change::Reconciled { key: documents[0].key.clone(), finding: None, at: at(200) };
+    fresh.apply(vec![compared, again(0, None)]).await;
+    assert_eq!(at_once().await, ["O1"]);
+}
+
+#[tokio::test]
+async fn accounts_and_dates_in_use_are_those_of_what_is_posted_or_waits() {
+    let fresh = Fresh::open().await;
+    let documents = [invoice("O1", 0), invoice("O2", 0)];
+    fresh.apply(documents.iter().map(|document| plan(document, document.subject())).collect()).await;
+    let state = State::Confirmed { fusion_id: FusionId::new("1") };
+    fresh.apply(vec![Change::Posting { key: documents[0].key.clone(), state, at: at(1) }]).await;
+    let uses = async |since| fresh.store.accounts_in_use(&seller(), at(since)).await.expect("reads");
+    let use_of = |posted, waiting| AccountUse { account: "01-110-41000".to_owned(), posted, waiting };
+    assert_eq!(uses(0).await, [use_of(1, 1)]);
+    assert_eq!(uses(1).await, [use_of(0, 1)], "what is still to be posted counts however old it is");
+    let dates = fresh.store.dates_waiting(&seller()).await.expect("reads");
+    assert_eq!(dates, [("invoice".to_owned(), "2026-09-02".to_owned(), 1)]);
+    let say = |usable| {
+        let (seller, kind, name) = (seller(), Ledger::Account, "01-110-41000".to_owned());
+        Change::Fusion(FusionChange::Usable { seller, kind, name, usable, at: at(3) })
+    };
+    fresh.apply(vec![say(true), say(false)]).await;
+    let states = async |kind| fresh.store.ledger_states(&seller(), kind).await.expect("reads");
+    assert_eq!(states(Ledger::Account).await, [("01-110-41000".to_owned(), false)]);
+    assert!(states(Ledger::Period).await.is_empty());
 }
 
 #[tokio::test]
