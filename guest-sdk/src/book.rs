@@ -45,6 +45,14 @@ impl DocumentLine {
             extra: Vec::new(),
         }
     }
+
+    /// Says that the line is tax on the sale. In marketplaces for which the ledger names a tax code it then goes to Fusion
+    /// as tax below its item's line; elsewhere it stays a line of its own.
+    #[must_use]
+    pub fn as_tax(mut self) -> Self {
+        self.extra.push(("class".to_owned(), "tax".to_owned()));
+        self
+    }
 }
 
 impl OrderOutcome {

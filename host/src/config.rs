@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::ledger::{CreditMemoPath, LedgerSetup};
 use ml_connector_domain::{Region, SellerId};
 use ml_connector_pipeline::worker::Cadence;
 use serde::Deserialize;
@@ -338,6 +338,18 @@ impl SellerConfig {
             if !self.ledger.accounts.contains_key(purpose) {
                 return Err(value(key("ledger.accounts"), format!("an account for `{purpose}` is needed")));
             }
+        }
+        if let Some(receipts) = &self.ledger.receipts
+            && !self.ledger.accounts.contains_key(&receipts.clearing)
+        {
+            let message = format!("an account for `{}` is needed by ledger.receipts", receipts.clearing);
+            return Err(value(key("ledger.accounts"), message));
+        }
+        if self.ledger.credit_memo_path == CreditMemoPath::AutoInvoice && self.ledger.auto_invoice.is_none() {
+            return Err(value(
+                key("ledger.credit_memo_path"),
+                "`auto_invoice` needs [seller.ledger.auto_invoice]",
+            ));
         }
         for hole in ["{account}", "{cost_center}"] {
             if !self.ledger.combination.template.contains(hole) {

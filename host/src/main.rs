@@ -135,6 +135,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Correct the invoice of an order that changed after it was posted: shows accounts and amounts, now and then
+    Correct {
+        /// The Amazon order id
+        order: String,
+        /// Plan the credit memo over what stands of the invoice, and the new invoice
+        #[arg(long)]
+        yes: bool,
+    },
     /// Tell the story of an order id, settlement id, document key or Fusion number
     Explain {
         /// The id; without one, an example is chosen
@@ -289,6 +297,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         } => commands::fusion_authorize_finish(config, &address).await,
         Command::Report { json } => commands::report(config, json).await,
         Command::Review { json } => commands::review(config, json).await,
+        Command::Correct { order, yes } => commands::correct(config, order, yes).await,
         Command::Explain { id } => commands::explain(config, id).await,
         Command::Reverse { key, date, yes } => commands::reverse(config, &key, date, yes).await,
     }

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod correct;
 mod fusion;
 mod look;
 mod reverse;
@@ -13,6 +14,7 @@ pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
 };
+pub(crate) use correct::correct;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reverse::reverse;

@@ -62,8 +62,19 @@ fn charge_lines(
     let line = |(amount, place): (Money, _), words: &str| -> Result<DocumentLine, Reason> {
         Ok(DocumentLine::of_item(item, words, amount, place?))
     };
-    let words = words(sold);
-    parts.into_iter().zip([words, "VAT"]).map(|(part, words)| line(part, words)).collect()
+    classed(parts, sold)
+        .map(|(part, words, is_tax)| line(part, words).map(|line| class(line, is_tax)))
+        .collect()
+}
+
+/// The parts of an amount, each with what its line is called and whether it is tax.
+pub(crate) fn classed(parts: Vec<Part>, sold: Sold) -> impl Iterator<Item = (Part, &'static str, bool)> {
+    let names = [(words(sold), sold == Sold::Tax), ("VAT", true)];
+    parts.into_iter().zip(names).map(|(part, (words, is_tax))| (part, words, is_tax))
+}
+
+pub(crate) fn class(line: DocumentLine, is_tax: bool) -> DocumentLine {
+    if is_tax { line.as_tax() } else { line }
 }
 
 /// Where an amount goes: whole, or, where it contains VAT, as net and VAT.
@@ -86,7 +97,7 @@ pub(crate) fn split(
 }
 
 /// What a line is called.
-pub(crate) fn words(sold: Sold) -> &'static str {
+fn words(sold: Sold) -> &'static str {
     match sold {
         Sold::Item => "Item",
         Sold::Shipping => "Shipping",

@@ -63,6 +63,21 @@ fn a_uk_order_takes_the_vat_out_of_the_price() {
 }
 
 #[test]
+fn tax_is_said_to_be_tax_on_invoices_and_credit_memos_alike() {
+    let context = us_and_uk();
+    let is_tax = |line: &DocumentLine| line.extra.contains(&("class".to_owned(), "tax".to_owned()));
+    let of = |lines: &[DocumentLine]| -> Vec<bool> { lines.iter().map(is_tax).collect() };
+    let american = order("US", "USD", &[("MUG", &[("ITEM", 2_000), ("TAX/ITEM", 160), ("SHIPPING", 5)])]);
+    let british = order("UK", "GBP", &[("MUG", &[("ITEM", 1_200)])]);
+    assert_eq!(of(&invoice(Standard::map_order(&context, &american))), [false, true, false]);
+    assert_eq!(of(&invoice(Standard::map_order(&context, &british))), [false, true]);
+    let legs = [("ProductCharges/OurPricePrincipal", -2_000), ("Tax/OurPriceTax", -160)];
+    let refund = transaction("Refund", "US", "USD", Some("MUG"), &legs);
+    let booking = booking(Standard::map_transaction(&context, &refund));
+    assert_eq!(of(credit_memo(&booking)), [false, true]);
+}
+
+#[test]
 fn what_is_not_mapped_is_named_and_not_posted() {
     let context = us_and_uk();
     let mixed =

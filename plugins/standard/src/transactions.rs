@@ -5,7 +5,7 @@ use ml_connector_sdk::{
 };
 
 use crate::accounts::{self, LegKind, Sold};
-use crate::orders::{split, words};
+use crate::orders::{class, classed, split};
 use crate::tax;
 
 /// Transaction types that are understood (Finances API 2024-06-19: an open set).
@@ -84,5 +84,7 @@ fn leg_lines(
     };
     let parts = split(context, product, sold, &leg.amount, regime);
     let line = |(amount, place), words: &str| Ok(DocumentLine::of_leg(leg, words, amount, place?));
-    parts.into_iter().zip([words(sold), "VAT"]).map(|(part, words)| line(part, words)).collect()
+    classed(parts, sold)
+        .map(|(part, words, is_tax)| line(part, words).map(|line| class(line, is_tax)))
+        .collect()
 }

@@ -39,19 +39,37 @@ pub enum Body {
         order: OrderId,
         /// Decides the bill-to customer.
         marketplace: MarketplaceId,
-        /// Lines that sum to the order's total.
+        /// Lines that sum to the order's total, less what `net_of` gave back.
         lines: Vec<DocumentLine>,
+        /// Credit memos of refunds that the lines have been lessened by already: only a corrected invoice has any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        net_of: Vec<DocumentKey>,
     },
-    /// What a refund takes back.
+    /// What a refund or a correction takes back.
     CreditMemo {
-        /// The order refunded.
+        /// The order.
         order: OrderId,
-        /// The refund: the deferred transaction's id where the refund was deferred first.
-        refund: TransactionId,
+        /// Why.
+        #[serde(flatten)]
+        cause: Credit,
         /// Decides the bill-to customer.
         marketplace: MarketplaceId,
-        /// Lines, negative.
+        /// Lines, negative in sum.
         lines: Vec<DocumentLine>,
+        /// The invoice's lines that they credit, where each was found.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        credits: Option<CreditedLines>,
+    },
+    /// The cash of one settlement for one customer, as a standard receipt.
+    Receipt {
+        /// The settlement and the customer: what the document is about.
+        subject: String,
+        /// The settlement.
+        group: GroupId,
+        /// Bill-to account number.
+        customer: String,
+        /// What the cash pays: positive for invoices, negative for credit memos.
+        references: Vec<Remittance>,
     },
     /// The journal batch of one settlement.
     Journal {
@@ -65,6 +83,70 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reverses: Option<DocumentKey>,
     },
+}
+
+/// Why something is taken back from a receivable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Credit {
+    /// A refund.
+    Refund {
+        /// The deferred transaction's id where the refund was deferred first.
+        refund: TransactionId,
+    },
+    /// The invoice was wrong: all that stands of it is taken back, and its next revision takes its place.
+    Correction {
+        /// The invoice.
+        reverses: DocumentKey,
+    },
+}
+
+impl Credit {
+    /// The refund's id, or the key of the invoice that is corrected.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Refund { refund } => refund.as_str(),
+            Self::Correction { reverses } => reverses.as_str(),
+        }
+    }
+}
+
+/// The lines of an invoice that a credit memo's lines credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditedLines {
+    /// The invoice.
+    pub invoice: DocumentKey,
+    /// For each line of the credit memo the invoice's line, counted from 1.
+    pub lines: Vec<u32>,
+}
+
+impl CreditedLines {
+    /// Finds for each line of a credit memo a line of the invoice with the same class, account and product; lines of
+    /// the same order item and description come first. `None` if any has none.
+    pub fn find(invoice: &DocumentKey, of: &[DocumentLine], lines: &[DocumentLine]) -> Option<Self> {
+        let alike = |line: &DocumentLine, one: &DocumentLine| {
+            line.class == one.class && line.account == one.account && line.sku == one.sku
+        };
+        let nearness = |line: &DocumentLine, one: &DocumentLine| {
+            (line.order_item == one.order_item, line.description == one.description)
+        };
+        let find = |line: &DocumentLine| {
+            let numbered = of.iter().zip(1_u32..).filter(|(one, _)| alike(line, one));
+            // Of several as near as each other the first.
+            numbered.min_by_key(|(one, _)| std::cmp::Reverse(nearness(line, one))).map(|(_, number)| number)
+        };
+        let lines = lines.iter().map(find).collect::<Option<Vec<_>>>()?;
+        Some(Self { invoice: invoice.clone(), lines })
+    }
+}
+
+/// What a receipt's cash pays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remittance {
+    /// The invoice, or a credit memo that the cash was lessened by.
+    pub document: DocumentKey,
+    /// Positive for an invoice.
+    pub amount: Money,
 }
 
 /// What a document was made with, so that it can be made again and compared byte for byte.
@@ -88,15 +170,21 @@ pub enum Kind {
     CreditMemo,
     /// GL journal batch.
     Journal,
+    /// Standard receipt.
+    Receipt,
 }
 
 impl Kind {
+    /// All kinds, in the order in which they come about.
+    pub const ALL: [Self; 4] = [Self::Invoice, Self::CreditMemo, Self::Journal, Self::Receipt];
+
     /// As stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invoice => "invoice",
             Self::CreditMemo => "credit_memo",
             Self::Journal => "journal",
+            Self::Receipt => "receipt",
         }
     }
 
@@ -106,6 +194,7 @@ impl Kind {
             Self::Invoice => 'I',
             Self::CreditMemo => 'C',
             Self::Journal => 'J',
+            Self::Receipt => 'R',
         }
     }
 }
@@ -117,23 +206,26 @@ impl Document {
             Body::Invoice { .. } => Kind::Invoice,
             Body::CreditMemo { .. } => Kind::CreditMemo,
             Body::Journal { .. } => Kind::Journal,
+            Body::Receipt { .. } => Kind::Receipt,
         }
     }
 
-    /// What it is about, in Amazon's terms: the order, the refund or the settlement.
+    /// What it is about, in Amazon's terms: the order, the refund or the settlement; a correction is about the invoice
+    /// that it takes back, a receipt about a settlement and a customer.
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Invoice { order, .. } => order.as_str(),
-            Body::CreditMemo { refund, .. } => refund.as_str(),
+            Body::CreditMemo { cause, .. } => cause.as_str(),
             Body::Journal { group, .. } => group.as_str(),
+            Body::Receipt { subject, .. } => subject,
         }
     }
 
-    /// The lines of an invoice or credit memo; a journal has none of these.
+    /// The lines of an invoice or credit memo; a journal or a receipt has none of these.
     pub fn lines(&self) -> &[DocumentLine] {
         match &self.body {
             Body::Invoice { lines, .. } | Body::CreditMemo { lines, .. } => lines,
-            Body::Journal { .. } => &[],
+            Body::Journal { .. } | Body::Receipt { .. } => &[],
         }
     }
 
@@ -149,7 +241,7 @@ impl Document {
     pub fn marketplace(&self) -> Option<&MarketplaceId> {
         match &self.body {
             Body::Invoice { marketplace, .. } | Body::CreditMemo { marketplace, .. } => Some(marketplace),
-            Body::Journal { .. } => None,
+            Body::Journal { .. } | Body::Receipt { .. } => None,
         }
     }
 
@@ -159,7 +251,7 @@ impl Document {
     }
 
     /// What is compared when it is read back: the lines' sum of an invoice or credit memo, the sum of the debits
-    /// of a journal.
+    /// of a journal, the cash of a receipt.
     ///
     /// # Errors
     /// Lines of two currencies, or a sum that does not fit.
@@ -171,6 +263,9 @@ impl Document {
             Body::Journal { lines, .. } => {
                 let debits = lines.iter().map(|line| line.amount).filter(|amount| amount.minor > 0);
                 Money::sum(self.currency, debits)
+            }
+            Body::Receipt { references, .. } => {
+                Money::sum(self.currency, references.iter().map(|reference| reference.amount))
             }
         }
     }

@@ -88,7 +88,7 @@ impl DocumentKey {
 
     /// Derives the key of revision `revision` of the document of kind `kind` about `subject` for `seller`.
     ///
-    /// `kind` is the first letter (`I`, `C`, `J`); the rest are the first 95 bits of a SHA-256 over
+    /// `kind` is the first letter (`I`, `C`, `J`, `R`); the rest are the first 95 bits of a SHA-256 over
     /// length-prefixed parts, in base 32.
     pub fn derive(kind: char, seller: &SellerId, subject: &str, revision: u32) -> Self {
         let mut hash = Sha256::new();

@@ -182,6 +182,9 @@ pub struct ReceiptSetup {
     /// Purpose of the account that the method's cash goes to.
     #[serde(default = "clearing_purpose")]
     pub clearing: String,
+    /// Settlements that ended before this day have no receipts; without it, all have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<jiff::civil::Date>,
 }
 
 fn clearing_purpose() -> String {
@@ -198,6 +201,20 @@ pub struct AutoInvoiceSetup {
     pub business_unit_id: String,
     /// Context of the line transaction flexfield, the import's duplicate guard.
     pub line_context: String,
+    /// How REST names the flexfield's first two segments. With it, invoices that are sent one by one carry the flexfield
+    /// too, so that credit memos by AutoInvoice can refer to their lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_segments: Option<LineSegments>,
+}
+
+/// Names of the line transaction flexfield's segments, as `describe` shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineSegments {
+    /// The first segment, which takes the document's key.
+    pub document: String,
+    /// The second segment, which takes the line's number.
+    pub line: String,
 }
 
 /// Posting of imported batches.

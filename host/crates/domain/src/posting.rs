@@ -111,6 +111,8 @@ pub enum Event {
     FoundDifferent(Vec<Refusal>),
     /// A look-up found nothing.
     Absent,
+    /// The import that it went in with others has ended, and a look-up did not find it: it may be tried by itself.
+    LeftOut,
     /// A look-up failed itself: nothing learnt.
     LookUpFailed,
 }
@@ -153,6 +155,15 @@ impl Patience {
         hold_off: SignedDuration::from_mins(30),
         job_interval: SignedDuration::from_secs(30),
         job_longest: SignedDuration::from_hours(4),
+        negatives: 2,
+    };
+    /// Receivables that may have gone by bulk import: a job that nobody has the number of runs as long as a journal's.
+    pub const BULK: Self = Self::JOURNALS;
+    /// A receipt is applied step by step; what stays open after a day is left to Fusion's own matching.
+    pub const RECEIPTS: Self = Self {
+        hold_off: SignedDuration::from_secs(120),
+        job_interval: SignedDuration::from_mins(5),
+        job_longest: SignedDuration::from_hours(24),
         negatives: 2,
     };
 }
@@ -198,6 +209,13 @@ pub fn decide(
             next_look: later(now, patience.job_interval),
             since: now,
         },
+        // Found after its answer was lost, with something still to be done about it.
+        (State::Unknown { attempt, .. }, Event::InProgress(request)) => State::Submitted {
+            attempt: *attempt,
+            request,
+            next_look: later(now, patience.job_interval),
+            since: now,
+        },
         (State::Sending { .. } | State::Submitted { .. }, Event::Refused(refusals)) => {
             State::rejected(refusals)
         }
@@ -219,6 +237,7 @@ pub fn decide(
                 since: *since,
             }
         }
+        (State::Submitted { attempt, .. }, Event::LeftOut) => unknown(*attempt, 0, now, None),
         // A job that says it is done but whose batch cannot be seen yet is looked up until it can.
         (State::Submitted { attempt, .. }, Event::Absent) => {
             unknown(*attempt, 0, now, Some(nothing_imported()))
@@ -424,6 +443,7 @@ mod tests {
             Just(Event::Found(FusionId::from("1"))),
             Just(Event::FoundDifferent(Vec::new())),
             Just(Event::Absent),
+            Just(Event::LeftOut),
             Just(Event::LookUpFailed),
         ]
     }
@@ -442,7 +462,8 @@ mod tests {
                     Event::Start => { prop_assert!(proof, "sent twice"); proof = false; negatives = 0; }
                     Event::NotSent(_) | Event::Postponed(_) => proof = true,
                     Event::Absent => { negatives += u32::from(state.name() == "unknown"); proof = negatives >= PATIENCE.negatives; }
-                    Event::Lost | Event::Contested(_) | Event::Interrupted | Event::StillRunning => negatives = 0,
+                    Event::Lost | Event::Contested(_) | Event::Interrupted | Event::StillRunning | Event::LeftOut
+                    | Event::InProgress(_) => negatives = 0,
                     _ => {}
                 }
                 state = next;

@@ -124,6 +124,11 @@ pub fn document(document: &Document, expectation: &Expectation, facts: &LedgerFa
             found.extend(moves_something(lines));
             found.extend(open_period(facts, Module::GeneralLedger, document));
         }
+        Body::Receipt { references, .. } => {
+            found.extend(line_count(references.len()));
+            found.extend(one_currency(document, references.iter().map(|reference| reference.amount)));
+            found.extend(open_period(facts, Module::Receivables, document));
+        }
     }
     if let Some(setup) = &facts.setup {
         found.extend(segments(setup, document));

@@ -3,8 +3,6 @@
 //!
 //! The same document and attempt give the same bytes, on every machine: what was sent can be compared later.
 
-use std::io::{Cursor, Write as _};
-
 use jiff::civil::Date;
 use ml_connector_domain::DocumentKey;
 use ml_connector_domain::document::{Body, Document};
@@ -142,19 +140,12 @@ fn cut(text: &str) -> String {
     text.chars().take(REFERENCE_CHARS_MAX).collect()
 }
 
-/// The zip that importBulkData takes, with a fixed time so that it does not depend on when it was made.
+/// The zip that importBulkData takes.
 ///
 /// # Errors
 /// The archive cannot be written, which memory always can.
 pub(crate) fn zipped(csv: &[u8]) -> Result<Vec<u8>, String> {
-    let options = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated)
-        .last_modified_time(zip::DateTime::default())
-        .unix_permissions(0o644);
-    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    archive.start_file(FILE_NAME, options).map_err(|error| error.to_string())?;
-    archive.write_all(csv).map_err(|error| error.to_string())?;
-    Ok(archive.finish().map_err(|error| error.to_string())?.into_inner())
+    crate::zipped::zipped(&[(FILE_NAME, csv)])
 }
 
 #[cfg(test)]

@@ -23,8 +23,12 @@ impl FusionClient {
             Ok(zip) => zip,
             Err(reason) => return Answer::Refused(vec![Refusal::own(reason)]),
         };
-        let body = import_request(setup, document, attempt, &zip);
-        match self.post("erpintegrations", &body, "application/json").await {
+        self.submit(&import_request(setup, document, attempt, &zip)).await
+    }
+
+    /// Hands an import over to its job, once.
+    pub(crate) async fn submit(&self, body: &Value) -> Answer {
+        match self.post("erpintegrations", body, "application/json").await {
             Err(answer) => answer,
             Ok(body) => submitted(&body),
         }
@@ -34,12 +38,7 @@ impl FusionClient {
     /// posts twice it posts once.
     pub(crate) async fn submit_posting(&self, setup: &LedgerSetup) -> Result<Option<String>, SourceError> {
         let Some(auto_post) = &setup.auto_post else { return Ok(None) };
-        let body = posting_request(&auto_post.criteria_set);
-        let answer = match self.post("erpintegrations", &body, "application/json").await {
-            Ok(body) => submitted(&body),
-            Err(answer) => answer,
-        };
-        match answer {
+        match self.submit(&posting_request(&auto_post.criteria_set)).await {
             Answer::InProgress(request) => Ok(Some(request)),
             Answer::Refused(reasons) => {
                 Err(refused("FUS-AUTO-POST", ml_connector_domain::refusal::in_words(&reasons)))

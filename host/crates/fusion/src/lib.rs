@@ -14,18 +14,23 @@
 mod answers;
 mod auth;
 pub mod authorize;
+mod auto_invoice;
 mod batches;
 mod call;
 pub mod check;
 mod client;
 mod following;
+#[cfg(test)]
+mod goldens;
 mod jobs;
 mod journal_csv;
 mod journals;
+mod layout;
 #[cfg(test)]
 mod paging;
 mod privilege;
 mod query;
+mod receipts;
 mod receivables;
 mod receivables_api;
 mod refusals;
@@ -33,6 +38,7 @@ mod setup;
 mod target;
 mod watch;
 mod wire;
+mod zipped;
 
 pub use auth::{AUDIENCE, AuthMethod};
 pub use client::{FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions};

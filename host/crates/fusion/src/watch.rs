@@ -15,12 +15,13 @@ use crate::client::{FusionClient, bad_amount, id_of, refused};
 use crate::query::Query;
 use crate::wire::Scalar;
 
-/// What invoices, credit memos and batches show; each has some of it.
+/// What invoices, credit memos, batches and receipts show; each has some of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Changed {
     customer_transaction_id: Option<Scalar>,
     je_batch_id: Option<Scalar>,
+    standard_receipt_id: Option<Scalar>,
     invoice_status: Option<String>,
     credit_memo_status: Option<String>,
     status: Option<String>,
@@ -40,6 +41,10 @@ impl FusionClient {
             Kind::Invoice => ("receivablesInvoices", of_source(setup, &setup.transaction_source)?),
             Kind::CreditMemo => ("receivablesCreditMemos", of_source(setup, &setup.credit_memo_source)?),
             Kind::Journal => ("journalBatches", Query::by("JeBatchId")),
+            Kind::Receipt => {
+                let own = Query::by("StandardReceiptId").is("BusinessUnit", &setup.business_unit)?;
+                ("standardReceipts", own)
+            }
         };
         let rows: Vec<Changed> = self.all(path, &query.since("LastUpdateDate", since)).await?;
         rows.into_iter().map(|row| shown(path, row)).collect()
@@ -52,7 +57,7 @@ fn of_source(setup: &LedgerSetup, source: &str) -> Result<Query, SourceError> {
 }
 
 fn shown(path: &str, row: Changed) -> Result<Shown, SourceError> {
-    let id = row.customer_transaction_id.or(row.je_batch_id);
+    let id = row.customer_transaction_id.or(row.je_batch_id).or(row.standard_receipt_id);
     let id = id.as_ref().map(id_of).transpose()?.unwrap_or_default();
     let updated = row.last_update_date.as_deref().and_then(|text| text.parse().ok()).ok_or_else(|| {
         refused("FUS-ANSWER", format!("{path}: {id} has no LastUpdateDate that is understood"))

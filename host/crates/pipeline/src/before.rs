@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use ml_connector_domain::document::{Body, Document};
+use ml_connector_domain::document::{Body, Document, Kind};
 use ml_connector_domain::refusal::Refusal;
 use ml_connector_domain::validate::Module;
 use ml_connector_storage::DocumentRow;
@@ -46,8 +46,11 @@ async fn judge(parts: &Parts, seller: &Seller, document: &Document) -> Result<Re
         Ok(sent) => sent,
         Err(refusal) => return Ok(Ready::Withheld(vec![refusal])),
     };
+    // What a receipt's amounts stand under are documents, not accounts.
+    let is_receipt = document.kind() == Kind::Receipt;
+    let accounts = sent.amounts.accounts().filter(|_| !is_receipt);
     let wanted: BTreeSet<String> =
-        document.accounts().into_iter().chain(sent.amounts.accounts()).map(str::to_owned).collect();
+        document.accounts().into_iter().chain(accounts).map(str::to_owned).collect();
     let known = parts.target.known_accounts(&seller.ledger, &wanted, BELIEVED).await?;
     let unknown: Vec<Refusal> =
         wanted.difference(&known).map(|account| unknown_account(document, account)).collect();

@@ -99,6 +99,14 @@ fn document_lines(row: &DocumentRow) -> Vec<String> {
                 )
             }));
         }
+        Body::Receipt { references, customer, .. } => {
+            lines.push(format!("  of customer {customer}, by document; credit memos negative"));
+            lines.extend(
+                references.iter().map(|reference| {
+                    format!("  {:>16}  {}", reference.amount.to_string(), reference.document)
+                }),
+            );
+        }
     }
     lines
 }

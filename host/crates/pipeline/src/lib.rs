@@ -20,13 +20,17 @@
 pub mod archive;
 pub mod backfill;
 mod before;
+pub mod bulk;
 pub mod buyer;
 pub mod catalog_file;
+pub mod correct;
 pub mod explain;
+pub mod invoices;
 pub mod map;
 pub mod normalize;
 pub mod poll;
 pub mod post;
+pub mod receipts;
 pub mod reconcile;
 pub mod report;
 pub mod reverse;
@@ -75,8 +79,12 @@ pub mod leg {
     pub const REFUND: &str = "refund";
     /// A transaction's effect on its settlement.
     pub const SETTLEMENT: &str = "settlement";
-    /// A document that is taken back whole; the source is its key.
+    /// A transaction's cash, taken up by a receipt.
+    pub const RECEIPT: &str = "receipt";
+    /// What takes a whole document back; the source is the document's key.
     pub const REVERSAL: &str = "reversal";
+    /// The revision that takes a document's place; the source is the key of the one before.
+    pub const REPLACEMENT: &str = "replacement";
 }
 
 /// What kind of record, as stored.
@@ -93,6 +101,8 @@ pub mod kind {
     pub const PAYOUT: &str = "payout";
     /// In the review queue only: the credit memo of a refund.
     pub const REFUND: &str = "refund";
+    /// In the review queue only: a settlement's cash from one customer.
+    pub const RECEIPT: &str = "receipt";
     /// In the review queue only: a document.
     pub const DOCUMENT: &str = "document";
     /// In the review queue only: an account or a period.

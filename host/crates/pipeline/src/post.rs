@@ -155,7 +155,7 @@ async fn start(
 }
 
 /// The changes that the last check makes, and the document if it is to be sent.
-fn judged_ready(
+pub(crate) fn judged_ready(
     seller: &Seller,
     mut row: DocumentRow,
     ready: Ready,
@@ -184,17 +184,19 @@ fn judged_ready(
             return Ok((None, moved(seller, &row, learnt, now)?));
         }
     }
-    row.state = decide(&row.state, Event::Start, now, patience(&row))?;
+    row.state = decide(&row.state, Event::Start, now, patience(seller, &row))?;
     let detail = format!("{} ({})", row.document.key, row.state.name());
     changes.push(Change::Posting { key: row.document.key.clone(), state: row.state.clone(), at: now });
     changes.push(audit(now, &seller.id, row.document.subject(), Audited::Sending, detail));
     Ok((Some(row), changes))
 }
 
-fn patience(row: &DocumentRow) -> Patience {
+pub(crate) fn patience(seller: &Seller, row: &DocumentRow) -> Patience {
     match row.document.kind() {
         Kind::Journal => Patience::JOURNALS,
+        Kind::Invoice | Kind::CreditMemo if seller.ledger.auto_invoice.is_some() => Patience::BULK,
         Kind::Invoice | Kind::CreditMemo => Patience::RECEIVABLES,
+        Kind::Receipt => Patience::RECEIPTS,
     }
 }
 
@@ -212,10 +214,31 @@ async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) 
                 }
                 Ok(JobStatus::Failed(refusals)) => failed(parts, seller, row, refusals, *attempt).await,
                 Ok(JobStatus::Done) => look_up(parts, seller, row).await,
+                Ok(JobStatus::Ended(words)) => left_out(look_up(parts, seller, row).await, &words),
                 Err(error) => Learnt::new(Event::LookUpFailed, error.to_string()),
             }
         }
-        _ => look_up(parts, seller, row).await,
+        _ => followed_up(parts, row, look_up(parts, seller, row).await).await,
+    }
+}
+
+/// A document of an import that has ended: if it is not there, it was left out, and the import's words go with it.
+pub(crate) fn left_out(learnt: Learnt, import: &str) -> Learnt {
+    match learnt.event {
+        Event::Absent => Learnt::new(Event::LeftOut, format!("{}; the import ended: {import}", learnt.words)),
+        _ => learnt,
+    }
+}
+
+/// A document whose answer was lost and that was found: if something is still to be done about it, that is followed.
+async fn followed_up(parts: &Parts, row: &DocumentRow, learnt: Learnt) -> Learnt {
+    let Event::Found(id) = &learnt.event else { return learnt };
+    match parts.target.follow_up(&row.document, id).await {
+        Ok(None) => learnt,
+        Ok(Some(request)) => {
+            Learnt::new(Event::InProgress(request.clone()), format!("{}; {request} goes on", learnt.words))
+        }
+        Err(error) => Learnt::new(Event::LookUpFailed, error.to_string()),
     }
 }
 
@@ -271,7 +294,7 @@ fn sent(answer: Answer, attempt: u32, now: Timestamp) -> Learnt {
 }
 
 /// What Fusion asked for, or a wait that doubles with each attempt.
-fn next_attempt(retry_after: Duration, attempt: u32, now: Timestamp) -> Timestamp {
+pub(crate) fn next_attempt(retry_after: Duration, attempt: u32, now: Timestamp) -> Timestamp {
     let doubling = Duration::from_secs(5).saturating_mul(1 << attempt.min(12));
     let wait = retry_after.max(doubling.min(BACK_OFF_MAX));
     let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
@@ -322,7 +345,7 @@ pub(crate) fn moved(
         Event::Found(_) | Event::FoundDifferent(_) | Event::Absent | Event::LookUpFailed => Audited::LookedUp,
         _ => Audited::Answered,
     };
-    let state = decide(&row.state, event, now, patience(row))?;
+    let state = decide(&row.state, event, now, patience(seller, row))?;
     let id: &SellerId = &seller.id;
     let detail = format!("{}: {words} ({})", row.document.key, state.name());
     let mut changes = vec![

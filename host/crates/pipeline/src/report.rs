@@ -71,6 +71,8 @@ pub struct Documents {
     pub credit_memos: u64,
     /// Journal batches confirmed.
     pub journals: u64,
+    /// Standard receipts confirmed.
+    pub receipts: u64,
     /// Documents whose outcome nobody knows.
     pub unknown: u64,
     /// Documents planned, being sent, or taken by a job.
@@ -152,7 +154,8 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
         orders: Orders {
             read: at(kind::ORDER, &seen),
             invoiceable: at(kind::ORDER, &[stage::DOCUMENTED]),
-            invoiced: posted("invoice", "confirmed"),
+            // A corrected order has an invoice for each revision, of which the last one stands.
+            invoiced: posted("invoice", "confirmed").saturating_sub(counts.replaced),
             review: at(kind::ORDER, &[stage::REVIEW]),
             skipped: at(kind::ORDER, &[stage::SKIPPED]),
             waiting: at(kind::ORDER, &[stage::WAITING, stage::READY]),
@@ -170,6 +173,7 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
             invoices: posted("invoice", "confirmed"),
             credit_memos: posted("credit_memo", "confirmed"),
             journals: posted("journal", "confirmed"),
+            receipts: posted("receipt", "confirmed"),
             unknown: postings_sum(&counts, None, &["unknown"]),
             under_way: postings_sum(&counts, None, &["planned", "sending", "submitted"]),
             rejected: postings_sum(&counts, None, &["rejected"]),

@@ -26,10 +26,11 @@ const LEDGER_EVERY: SignedDuration = SignedDuration::from_hours(24);
 /// An account is in use if a document of this age has it.
 const IN_USE: SignedDuration = SignedDuration::from_hours(35 * 24);
 /// The collections, with the documents that are in them.
-const COLLECTIONS: [(&str, Kind); 3] = [
+const COLLECTIONS: [(&str, Kind); 4] = [
     ("receivablesInvoices", Kind::Invoice),
     ("receivablesCreditMemos", Kind::CreditMemo),
     ("journalBatches", Kind::Journal),
+    ("standardReceipts", Kind::Receipt),
 ];
 /// The cursor that says when accounts and periods were asked for.
 const LEDGER: &str = "ledger";
@@ -57,7 +58,8 @@ pub struct Watched {
 pub async fn watch(parts: &Parts, seller: &Seller) -> Result<Watched, StageError> {
     let mut watched = Watched::default();
     let Some(first) = parts.store.first_planned(&seller.id).await? else { return Ok(watched) };
-    for (resource, kind) in COLLECTIONS {
+    let receipts = seller.ledger.receipts.is_some();
+    for (resource, kind) in COLLECTIONS.into_iter().filter(|(_, kind)| *kind != Kind::Receipt || receipts) {
         watched.changed += documents(parts, seller, (resource, kind), first).await?;
     }
     let now = parts.clock.now();

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::post::Posted;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
 use crate::{
-    Parts, Seller, StageError, archive, backfill, buyer, map, normalize, poll, post, reconcile, settle, watch,
+    Parts, Seller, StageError, archive, backfill, bulk, buyer, map, normalize, poll, post, receipts,
+    reconcile, settle, watch,
 };
 
 /// How often what is done.
@@ -154,6 +155,8 @@ impl Worker {
         failed |= self.log("map orders", map::map_orders(parts, seller).await.map(|_| ()));
         failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
         failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
+        failed |= self.log("receipts", receipts::receipts(parts, seller).await.map(|_| ()));
+        failed |= self.log("bulk import", bulk::bulk(parts, seller).await.map(|_: Posted| ()));
         failed |= self.log("post", post::post(parts, seller).await.map(|_: Posted| ()));
         if self.parts.clock.now() >= self.next_watch {
             failed |= self.watch().await;

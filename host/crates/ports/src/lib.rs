@@ -284,6 +284,8 @@ pub enum JobStatus {
     Done,
     /// Ended without the batch: what was wrong with which rows.
     Failed(Vec<Refusal>),
+    /// Ended, and of its documents some may be in and some not, in Fusion's words: each is to be looked up.
+    Ended(String),
 }
 
 /// A document as Fusion shows it in a list of what changed; it may be anybody's.
@@ -305,7 +307,20 @@ pub trait Target: Send + Sync {
     /// Sends a document, once. Never retries by itself.
     async fn send(&self, setup: &LedgerSetup, document: &Document, attempt: u32) -> Answer;
 
-    /// Asks how a job stands.
+    /// Sends several documents of one kind in one bulk import, once. [`Answer::InProgress`] stands for all of them.
+    async fn send_bulk(&self, setup: &LedgerSetup, documents: &[&Document]) -> Answer;
+
+    /// What is still to be done about a document that a look-up has found, as a request to be followed: a receipt is to
+    /// be applied. `None` if nothing is.
+    ///
+    /// # Errors
+    /// The question failed: nothing learnt.
+    async fn follow_up(&self, document: &Document, id: &FusionId) -> Result<Option<String>, SourceError>;
+
+    /// Whether a document can go by bulk import.
+    fn takes_in_bulk(&self, setup: &LedgerSetup, document: &Document) -> bool;
+
+    /// Asks how a job stands, and takes it a step further where the remote waits for that.
     ///
     /// # Errors
     /// The question failed: nothing learnt.

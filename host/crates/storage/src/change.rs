@@ -118,6 +118,15 @@ pub enum Change {
         /// The batch's input hash.
         batch: ContentHash,
     },
+    /// Says when a journaled settlement's cash is to be looked at again; `None` once nothing is left to do.
+    Cash {
+        /// Whose.
+        seller: SellerId,
+        /// The settlement.
+        group: GroupId,
+        /// When.
+        next_look: Option<Timestamp>,
+    },
     /// Plans a document: its body, what Amazon says it amounts to, the legs it recognises, and its posting.
     Plan {
         /// The document.

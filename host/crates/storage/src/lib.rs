@@ -23,7 +23,7 @@ mod watch;
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
-    RawPayload, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,
+    RawPayload, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount, Store,
 };
 pub use sqlite::SqliteStore;
 pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};

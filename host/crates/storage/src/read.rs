@@ -5,7 +5,7 @@ use ml_connector_domain::document::{Document, Kind};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
-use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
+use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 
 use crate::{Change, Result};
 
@@ -63,6 +63,23 @@ pub struct BookedTransaction {
     pub mapper: ContentHash,
     /// The catalog of that batch.
     pub catalog: ContentHash,
+}
+
+/// A transaction of a journaled settlement, as receipts need it.
+#[derive(Debug, Clone)]
+pub struct SettledTransaction {
+    /// The economic event behind it.
+    pub economic_id: String,
+    /// Its journal lines.
+    pub lines: Vec<JournalLine>,
+    /// The batch it was mapped in.
+    pub batch: ContentHash,
+    /// The mapper of that batch.
+    pub mapper: ContentHash,
+    /// The catalog of that batch.
+    pub catalog: ContentHash,
+    /// The canonical record as JSON.
+    pub record: String,
 }
 
 /// A document with its posting.
@@ -188,6 +205,8 @@ pub struct Counts {
     pub stages: Vec<StageCount>,
     /// Postings by document kind and state.
     pub postings: Vec<(String, String, u64)>,
+    /// Documents in whose place a later revision came.
+    pub replaced: u64,
     /// Documents compared with Fusion.
     pub checks: u64,
     /// Of these, how many did not tie out.
@@ -242,6 +261,15 @@ pub trait Store: crate::Upkeep + crate::Watching {
     /// A settlement's transactions that wait for it to close, with their lines.
     async fn bookings(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<BookedTransaction>>;
 
+    /// Journaled settlements, as JSON, whose cash is to be looked at by `now`.
+    async fn groups_with_cash(&self, seller: &SellerId, now: Timestamp, limit: u32) -> Result<Vec<String>>;
+
+    /// The transactions of a journaled settlement that no receipt has taken up.
+    async fn settled(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<SettledTransaction>>;
+
+    /// The credit memos of an order, in the order of their keys.
+    async fn credit_memos_of(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<DocumentRow>>;
+
     /// The document that recognises a leg.
     async fn recognized_by(&self, seller: &SellerId, source: &str, leg: &str) -> Result<Option<DocumentKey>>;
 
@@ -270,6 +298,9 @@ pub trait Store: crate::Upkeep + crate::Watching {
 
     /// Open review items, oldest first.
     async fn open_reviews(&self, limit: u32) -> Result<Vec<ReviewRow>>;
+
+    /// Whether a review item about something is open for a reason.
+    async fn review_is_open(&self, seller: &SellerId, kind: &str, subject: &str, code: &str) -> Result<bool>;
 
     /// Open review items summed by reason.
     async fn review_totals(&self) -> Result<Vec<ReviewTotals>>;

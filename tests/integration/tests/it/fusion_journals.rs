@@ -76,7 +76,12 @@ fn invoice(connected: &Connected, order: &str) -> Document {
     };
     Document {
         key: DocumentKey::derive('I', &connected.seller.id, order, 0),
-        body: Body::Invoice { order: order.into(), marketplace, lines: vec![line(1_999), line(501)] },
+        body: Body::Invoice {
+            order: order.into(),
+            marketplace,
+            lines: vec![line(1_999), line(501)],
+            net_of: Vec::new(),
+        },
         ..journal(connected, order, 1)
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
 //! the simulator over sockets, with and without faults; `daemon`, `secrets`, `fusion_setup` and `outside` start the
-//! real processes; `rules` reads the
-//! workspace itself; `fusion_journals` meets Fusion's traps about journals, jobs and lost answers; `traps` meets Amazon's traps one by one, `weather` its bad days. A test that needs components says so when `cargo xtask plugins` has not been run.
+//! real processes; `rules` reads the workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days;
+//! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
+//! invoices, credit memos and receipts. A test that needs components says so when `cargo xtask plugins` has not been
+//! run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
 mod daemon;
 mod fusion_journals;
+mod fusion_receivables;
 mod fusion_setup;
 mod month;
 mod outside;

@@ -54,6 +54,14 @@ pub(super) fn names(setup: &LedgerSetup, document: &Document) -> Vec<Reason> {
         Body::CreditMemo { .. } => {
             found.extend(receivable(&setup.credit_memo_source, &setup.credit_memo_type))
         }
+        Body::Receipt { customer, .. } => {
+            found.push(ledger("BusinessUnit", &setup.business_unit, 240));
+            found.push(fits("CustomerAccountNumber", "the receipt", customer, 30));
+            if let Some(receipts) = &setup.receipts {
+                found.push(ledger("ReceiptMethod", &receipts.method, 30));
+                found.push(ledger("RemittanceBankAccountNumber", &receipts.bank_account, 100));
+            }
+        }
         Body::Journal { .. } => {
             found.push(ledger("USER_JE_SOURCE_NAME", &setup.journal_source, 25));
             found.push(ledger("USER_JE_CATEGORY_NAME", &setup.journal_category, 25));
@@ -71,6 +79,8 @@ pub(super) fn texts(document: &Document) -> Vec<Reason> {
     match &document.body {
         Body::Invoice { order, .. } => found.push(fits("SalesOrder", "the document", order.as_str(), 50)),
         Body::CreditMemo { .. } => found.push(fits("PurchaseOrder", "the document", document.subject(), 50)),
+        // A ReceiptNumber has 30 characters; the key has 20.
+        Body::Receipt { .. } => {}
         Body::Journal { group, lines, .. } => {
             // The description says something about the settlement around its number.
             found.push(fits("REFERENCE2", "the document", group.as_str(), REFERENCE - 100));

@@ -62,7 +62,7 @@ fn invoice(description: &str, order: &str) -> Document {
         rule: "r".to_owned(),
         class: LineClass::Revenue,
     };
-    of(Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] })
+    of(Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line], net_of: Vec::new() })
 }
 
 fn judged(of: &Document, facts: &LedgerFacts) -> Vec<(String, String)> {

@@ -29,7 +29,7 @@ pub const BATCH: u32 = 100;
 const HOST_FAULT: &str = "host";
 
 /// The name of a batch: a hash over all that goes into the mapper.
-fn input_hash<T: serde::Serialize>(
+pub(crate) fn input_hash<T: serde::Serialize>(
     parts: &Parts,
     context: &BatchContext,
     records: &[T],
@@ -39,7 +39,7 @@ fn input_hash<T: serde::Serialize>(
 }
 
 /// What is kept of a call.
-fn batch_record<T>(
+pub(crate) fn batch_record<T>(
     parts: &Parts,
     seller: &Seller,
     (kind, records): (&'static str, usize),
@@ -126,6 +126,6 @@ impl ToReview<'_> {
 }
 
 /// A fault as a reason for review.
-fn fault_reason(fault: &MapperFault) -> Reason {
+pub(crate) fn fault_reason(fault: &MapperFault) -> Reason {
     Reason::new("mapper-fault", fault.code, format!("the mapper failed on this record: {}", fault.message))
 }

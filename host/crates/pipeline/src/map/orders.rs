@@ -14,6 +14,7 @@ use ml_connector_domain::{Date, DocumentKey, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, batch_record, fault_reason, input_hash};
+use crate::invoices::current_key;
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// Maps every order that is ready; says how many those were.
@@ -92,7 +93,7 @@ async fn judge(
     let facts = Facts::gather(parts, seller, accounts, dates).await?;
     let mut changes = vec![batch];
     for (order, outcome) in orders.iter().zip(outcomes) {
-        let planned = parts.store.recognized_by(&seller.id, order.id.as_str(), leg::RECEIVABLE).await?;
+        let planned = current_key(parts, seller, &order.id).await?;
         let decided = match planned {
             Some(key) => again(parts, seller, order, &outcome, &key, now).await?,
             None => first(parts, seller, order, outcome, &facts, input, now),
@@ -102,7 +103,7 @@ async fn judge(
     Ok(parts.store.apply(changes).await?)
 }
 
-fn invoice_date(seller: &Seller, order: &Order) -> Date {
+pub(crate) fn invoice_date(seller: &Seller, order: &Order) -> Date {
     seller.day(order.shipped.unwrap_or(order.updated))
 }
 
@@ -172,7 +173,12 @@ fn invoice(
         date: invoice_date(seller, order),
         moved_from: None,
         currency,
-        body: Body::Invoice { order: order.id.clone(), marketplace: order.marketplace.clone(), lines },
+        body: Body::Invoice {
+            order: order.id.clone(),
+            marketplace: order.marketplace.clone(),
+            lines,
+            net_of: Vec::new(),
+        },
         origin: Origin {
             mapper: parts.mapper.identity().digest.clone(),
             input: input.clone(),
@@ -194,12 +200,18 @@ async fn again(
     let review = to_review(seller, order, now);
     let posted = parts.store.document(key).await?;
     let same = match (outcome, posted.map(|row| row.document.body)) {
-        (OrderOutcome::Invoice(lines), Some(Body::Invoice { lines: posted, .. })) => *lines == posted,
+        (OrderOutcome::Invoice(lines), Some(Body::Invoice { lines: posted, net_of, .. })) => {
+            // Behind a corrected invoice's own lines stand those of the refunds that it was lessened by.
+            posted.starts_with(lines) && (posted.len() == lines.len() || !net_of.is_empty())
+        }
         _ => false,
     };
     let mut changes = vec![review.stage(stage::DOCUMENTED)];
     if !same {
-        let message = format!("the order changed after {key} was planned: it would be mapped otherwise now");
+        let message = format!(
+            "the order changed after {key} was planned: it would be mapped otherwise now; ml-connector correct {} shows how",
+            order.id
+        );
         changes.extend(review.because(&[Reason::new("changed-after-invoice", key.as_str(), message)]));
     }
     Ok(changes)

@@ -1,13 +1,13 @@
 //! Transactions: lines for their settlement's journal, and a credit memo for a refund.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Order, Transaction};
-use ml_connector_domain::document::{Body, Document, Kind, Origin};
+use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind, Origin};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::{Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome};
@@ -16,6 +16,7 @@ use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, batch_record, fault_reason, input_hash};
+use crate::invoices::{current_key, refunds};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// How long a refund waits for its order to be decided before a person has to look.
@@ -100,7 +101,7 @@ async fn judge(
     (input, batch): (&ContentHash, Change),
 ) -> Result<(), StageError> {
     let facts = facts(parts, seller, transactions, &outcomes).await?;
-    let judge = Judge { parts, seller, facts, input, now: parts.clock.now() };
+    let mut judge = Judge { parts, seller, facts, input, now: parts.clock.now(), credited: HashMap::new() };
     let mut changes = vec![batch];
     for (transaction, outcome) in transactions.iter().zip(outcomes) {
         changes.extend(judge.decide(transaction, outcome).await?);
@@ -142,11 +143,13 @@ struct Judge<'a> {
     facts: Facts,
     input: &'a ContentHash,
     now: Timestamp,
+    /// What refunds of this batch credit, in minor units: the store does not know of them yet.
+    credited: HashMap<OrderId, i64>,
 }
 
 impl Judge<'_> {
     async fn decide(
-        &self,
+        &mut self,
         transaction: &Transaction,
         outcome: TransactionOutcome,
     ) -> Result<Vec<Change>, StageError> {
@@ -167,7 +170,11 @@ impl Judge<'_> {
         }
     }
 
-    async fn booking(&self, transaction: &Transaction, booking: Booking) -> Result<Vec<Change>, StageError> {
+    async fn booking(
+        &mut self,
+        transaction: &Transaction,
+        booking: Booking,
+    ) -> Result<Vec<Change>, StageError> {
         let review = to_review(self.seller, transaction, self.now);
         let violations = self.violations(transaction, &booking).await?;
         let group = match (&transaction.group, violations.is_empty()) {
@@ -245,7 +252,7 @@ impl Judge<'_> {
 
     /// The changes for a refund's credit memo; `None` while its order has not been decided.
     async fn refund(
-        &self,
+        &mut self,
         transaction: &Transaction,
         credit_memo: CreditMemoOutcome,
     ) -> Result<Option<Vec<Change>>, StageError> {
@@ -269,18 +276,23 @@ impl Judge<'_> {
             Refundable::No(reason) => return Ok(Some(review.because(&[reason]))),
             Refundable::Yes(limit) => limit,
         };
-        let mut document = self.credit_memo(transaction, &order, lines);
+        let mut document = self.credit_memo(transaction, &order, lines).await?;
         let moved = self.facts.place(&mut document);
         let total = document.total()?;
         let mut violations =
             validate::document(&document, &Expectation::Total(total), &self.facts.at(document.date));
-        if total.currency != limit.currency || total.minor >= 0 || -total.minor > limit.minor {
-            let message = format!("a credit memo over {total} does not fit an order over {limit}");
+        let before = self.credited_before(&order).await?;
+        if total.currency != limit.currency || total.minor >= 0 || before - total.minor > limit.minor {
+            let before = Money::new(before, limit.currency);
+            let message = format!(
+                "a credit memo over {total} does not fit an order over {limit} of which {before} were credited before"
+            );
             violations.push(Reason::new("refund-exceeds-order", order.as_str(), message));
         }
         if !violations.is_empty() {
             return Ok(Some(review.because(&violations)));
         }
+        *self.credited.entry(order.clone()).or_default() -= total.minor;
         let detail = format!(
             "credit memo {} over {total} for order {order} dated {}{moved}",
             document.key, document.date
@@ -296,6 +308,13 @@ impl Judge<'_> {
                 at: self.now,
             },
         ]))
+    }
+
+    /// What refunds of an order have credited so far, in minor units.
+    async fn credited_before(&self, order: &OrderId) -> Result<i64, StageError> {
+        let stored = refunds(self.parts, self.seller, order).await?;
+        let stored: i64 = stored.iter().map(|memo| -memo.expected.minor).sum();
+        Ok(stored + self.credited.get(order).copied().unwrap_or(0))
     }
 
     async fn refundable(&self, transaction: &Transaction, order: &OrderId) -> Result<Refundable, StageError> {
@@ -327,9 +346,22 @@ impl Judge<'_> {
         })
     }
 
-    fn credit_memo(&self, transaction: &Transaction, order: &OrderId, lines: Vec<DocumentLine>) -> Document {
+    async fn credit_memo(
+        &self,
+        transaction: &Transaction,
+        order: &OrderId,
+        lines: Vec<DocumentLine>,
+    ) -> Result<Document, StageError> {
         let refund = transaction.economic_id().clone();
-        Document {
+        let invoice = match current_key(self.parts, self.seller, order).await? {
+            Some(key) => self.parts.store.document(&key).await?,
+            None => None,
+        };
+        let credits = invoice.and_then(|invoice| match &invoice.document.body {
+            Body::Invoice { lines: of, .. } => CreditedLines::find(&invoice.document.key, of, &lines),
+            _ => None,
+        });
+        Ok(Document {
             key: DocumentKey::derive(Kind::CreditMemo.letter(), &self.seller.id, refund.as_str(), 0),
             seller: self.seller.id.clone(),
             revision: 0,
@@ -338,15 +370,16 @@ impl Judge<'_> {
             currency: transaction.total.currency,
             body: Body::CreditMemo {
                 order: order.clone(),
-                refund,
+                cause: Credit::Refund { refund },
                 marketplace: transaction.marketplace.clone().unwrap_or_else(|| "".into()),
                 lines,
+                credits,
             },
             origin: Origin {
                 mapper: self.parts.mapper.identity().digest.clone(),
                 input: self.input.clone(),
                 catalog: self.seller.catalog_hash.clone(),
             },
-        }
+        })
     }
 }

@@ -40,6 +40,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Batch(batch) => mapper_batch(tx, batch).await,
         Change::Catalog { .. } => catalog(tx, change).await,
         Change::Booking { .. } => booking(tx, change).await,
+        Change::Cash { .. } => cash(tx, change).await,
         Change::Plan { document, expected, recognizes, at } => {
             plan(tx, &document, expected, &recognizes, at).await
         }
@@ -189,6 +190,18 @@ async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
     .execute(&mut **tx)
     .await
     .map_err(failed("booking a transaction"))?;
+    Ok(())
+}
+
+async fn cash(tx: &mut Tx, change: Change) -> Result<()> {
+    let Change::Cash { seller, group, next_look } = change else { return Ok(()) };
+    query("INSERT OR REPLACE INTO settlement_cash (seller, group_id, next_look) VALUES (?, ?, ?)")
+        .bind(seller.as_str())
+        .bind(group.as_str())
+        .bind(next_look.map(millis))
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("keeping when a settlement's cash is looked at"))?;
     Ok(())
 }
 

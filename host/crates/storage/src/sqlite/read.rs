@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ml_connector_domain::document::Kind;
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
+use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
@@ -12,7 +12,8 @@ use super::upkeep::sealed_row;
 use super::{SqliteStore, failed};
 use crate::{
     AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals,
-    Previous, RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store, StoreError,
+    Previous, RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount,
+    Store, StoreError,
 };
 
 /// A document with its posting; what follows is a condition of ours, never text from outside.
@@ -206,6 +207,64 @@ impl Store for SqliteStore {
         rows.iter().map(booking_row).collect()
     }
 
+    async fn groups_with_cash(&self, seller: &SellerId, now: Timestamp, limit: u32) -> Result<Vec<String>> {
+        let rows = query(
+            "SELECT c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
+             LEFT JOIN settlement_cash s ON s.seller = w.seller AND s.group_id = w.natural_id
+             WHERE w.seller = ? AND w.kind = 'group' AND w.stage = 'documented'
+                AND (s.group_id IS NULL OR s.next_look <= ?)
+             ORDER BY w.natural_id LIMIT ?",
+        )
+        .bind(seller.as_str())
+        .bind(millis(now))
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading settlements with cash"))?;
+        rows.iter().map(|row| get(row, "record")).collect()
+    }
+
+    async fn settled(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<SettledTransaction>> {
+        let rows = query(
+            "SELECT b.lines, b.batch, w.economic_id, m.mapper, m.catalog, c.record FROM booking b
+             JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
+             JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
+                AND c.version = w.version
+             JOIN mapper_batch m ON m.input = b.batch
+             WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'documented' AND NOT EXISTS (
+                SELECT 1 FROM recognition r WHERE r.seller = b.seller AND r.source = w.economic_id AND r.leg = 'receipt')
+             ORDER BY b.transaction_id",
+        )
+        .bind(seller.as_str())
+        .bind(group.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading a settlement's transactions"))?;
+        let settled = |row: &SqliteRow| {
+            Ok(SettledTransaction {
+                economic_id: get(row, "economic_id")?,
+                lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
+                batch: ContentHash::from_stored(get::<String>(row, "batch")?),
+                mapper: ContentHash::from_stored(get::<String>(row, "mapper")?),
+                catalog: ContentHash::from_stored(get::<String>(row, "catalog")?),
+                record: get(row, "record")?,
+            })
+        };
+        rows.iter().map(settled).collect()
+    }
+
+    async fn credit_memos_of(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<DocumentRow>> {
+        let rows = query(documents_where!(
+            "WHERE d.kind = 'credit_memo' AND d.seller = ? AND json_extract(d.body, '$.body.order') = ? ORDER BY d.key"
+        ))
+        .bind(seller.as_str())
+        .bind(order.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading an order's credit memos"))?;
+        rows.iter().map(document).collect()
+    }
+
     async fn recognized_by(&self, seller: &SellerId, source: &str, leg: &str) -> Result<Option<DocumentKey>> {
         let row = query("SELECT document FROM recognition WHERE seller = ? AND source = ? AND leg = ?")
             .bind(seller.as_str())
@@ -299,6 +358,21 @@ impl Store for SqliteStore {
         rows.iter().map(review_row).collect()
     }
 
+    async fn review_is_open(&self, seller: &SellerId, kind: &str, subject: &str, code: &str) -> Result<bool> {
+        let row = query(
+            "SELECT 1 AS one FROM review_item
+             WHERE seller = ? AND kind = ? AND subject = ? AND code = ? AND resolved_at IS NULL LIMIT 1",
+        )
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(subject)
+        .bind(code)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(failed("looking for a review item"))?;
+        Ok(row.is_some())
+    }
+
     async fn review_totals(&self) -> Result<Vec<ReviewTotals>> {
         let rows = query(
             "SELECT kind, code, about, currency, sum(minor) AS minor, count(DISTINCT subject) AS n,
@@ -364,7 +438,7 @@ impl Store for SqliteStore {
         let rows = query(documents_where!(
             "WHERE d.subject = ?1 OR d.key = ?1 OR p.fusion_id = ?1
                 OR d.key IN (SELECT document FROM recognition WHERE source = ?1)
-                OR json_extract(d.body, '$.body.order') = ?1
+                OR json_extract(d.body, '$.body.order') = ?1 OR json_extract(d.body, '$.body.group') = ?1
              ORDER BY d.planned_at, d.key LIMIT 100"
         ))
         .bind(text)
@@ -418,7 +492,9 @@ impl Store for SqliteStore {
         .await
         .map_err(failed("counting postings"))?;
         let row = query(
-            "SELECT (SELECT count(*) FROM reconciliation) AS checks,
+            "SELECT (SELECT count(*) FROM recognition r JOIN document d ON d.key = r.document
+                     WHERE r.leg = 'replacement' AND d.kind = 'invoice') AS replaced,
+                    (SELECT count(*) FROM reconciliation) AS checks,
                     (SELECT count(*) FROM reconciliation WHERE code IS NOT NULL) AS differences,
                     (SELECT count(*) FROM audit_event) AS events,
                     (SELECT count(*) FROM raw_payload) AS payloads,
@@ -435,6 +511,7 @@ impl Store for SqliteStore {
         Ok(Counts {
             stages: stages.iter().map(stage_row).collect::<Result<_>>()?,
             postings: postings.iter().map(posting).collect::<Result<_>>()?,
+            replaced: count(&row, "replaced")?,
             checks: count(&row, "checks")?,
             differences: count(&row, "differences")?,
             audit_events: count(&row, "events")?,
@@ -451,7 +528,7 @@ impl Store for SqliteStore {
 
     async fn document_totals(&self) -> Result<Vec<(Kind, Money, u64)>> {
         let mut totals = Vec::new();
-        for kind in [Kind::Invoice, Kind::CreditMemo, Kind::Journal] {
+        for kind in Kind::ALL {
             let rows = query(
                 "SELECT d.currency, sum(d.expected_minor) AS minor, count(*) AS n
                  FROM document d JOIN posting p ON p.document = d.key AND p.state = 'confirmed'

@@ -108,7 +108,12 @@ fn invoice(order: &str, revision: u32) -> Document {
         date: "2026-09-02".parse().expect("a date"),
         moved_from: None,
         currency: Currency::USD,
-        body: Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] },
+        body: Body::Invoice {
+            order: order.into(),
+            marketplace: "US".into(),
+            lines: vec![line],
+            net_of: Vec::new(),
+        },
         origin: Origin { mapper: hash.clone(), input: hash.clone(), catalog: hash },
     }
 }

@@ -1,0 +1,384 @@
+//! Corrects the invoice of an order that changed after it was posted.
+//!
+//! Fusion's PATCH changes no line, account or amount of an invoice. So a correction is two documents: a credit memo that takes
+//! back all that stands of the posted invoice, and the next revision of the invoice. Each is recognised under the key of
+//! the invoice that it takes back or replaces, so neither can be planned twice.
+//!
+//! What refunds have credited already stands as it is, and no invoice is credited beyond what it came to: the
+//! correction's credit memo is over what is left of the posted invoice, by account, and the new invoice over what is left of the
+//! order. For that, the refunds are mapped again, so that the new invoice is lessened in the accounts of today's mapping.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use ml_connector_domain::audit::Action;
+use ml_connector_domain::canonical::{Order, Transaction};
+use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind, Origin};
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::mapping::{
+    CreditMemoOutcome, DocumentLine, Mapped, OrderOutcome, Reason, TransactionOutcome,
+};
+use ml_connector_domain::posting::State;
+use ml_connector_domain::validate::{self, Expectation, Module};
+use ml_connector_domain::{Date, DocumentKey, MarketplaceId, Money, OrderId};
+use ml_connector_storage::{Change, DocumentRow};
+
+use crate::invoices::{current_key, refunds};
+use crate::map::{Facts, ToReview, batch_record, input_hash};
+use crate::{Parts, Seller, StageError, audit, kind, leg, stored};
+
+/// How old an answer about the period may be: a person decides by it.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// A correction that can be planned.
+#[derive(Debug, Clone)]
+pub struct Correction {
+    /// The invoice as it stands.
+    pub posted: DocumentRow,
+    /// Takes back what is left of it.
+    pub credit_memo: Document,
+    /// Takes its place.
+    pub invoice: Document,
+    /// What the mapper was asked for it.
+    batches: Vec<Change>,
+}
+
+/// One account before and after a correction, in minor units of the order's currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountChange {
+    /// The combination.
+    pub account: String,
+    /// What the posted invoice and the refunds since leave on it.
+    pub before: Money,
+    /// What the new invoice puts on it.
+    pub after: Money,
+}
+
+impl Correction {
+    /// Every account that has an amount before or after.
+    pub fn accounts(&self) -> Vec<AccountChange> {
+        let currency = self.invoice.currency;
+        let mut sums = BTreeMap::<&str, (i64, i64)>::new();
+        for line in self.credit_memo.lines() {
+            sums.entry(&line.account).or_default().0 -= line.amount.minor;
+        }
+        for line in self.invoice.lines() {
+            sums.entry(&line.account).or_default().1 += line.amount.minor;
+        }
+        let change = |(account, (before, after)): (&str, (i64, i64))| AccountChange {
+            account: account.to_owned(),
+            before: Money::new(before, currency),
+            after: Money::new(after, currency),
+        };
+        sums.into_iter().map(change).collect()
+    }
+}
+
+/// Works out what a correction of an order's invoice would be, or why there is none. Plans nothing.
+///
+/// # Errors
+/// The store, the mapper's host or a question to Fusion failed.
+pub async fn proposal(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+) -> Result<Result<Correction, Vec<Reason>>, StageError> {
+    let no = |code: &str, message: &str| Ok(Err(vec![Reason::new(code, order.as_str(), message)]));
+    let Some(key) = current_key(parts, seller, order).await? else {
+        return no("not-invoiced", "the order has no invoice that could be corrected");
+    };
+    let (Some(posted), Some(newest)) = (
+        parts.store.document(&key).await?,
+        parts.store.newest(&seller.id, kind::ORDER, order.as_str()).await?,
+    ) else {
+        return no("not-invoiced", "the order's invoice or record is missing");
+    };
+    if !matches!(posted.state, State::Confirmed { .. }) {
+        let message =
+            format!("its invoice {key} is {}: wait until Fusion has confirmed it", posted.state.name());
+        return no("invoice-not-confirmed", &message);
+    }
+    if parts.store.recognized_by(&seller.id, key.as_str(), leg::REVERSAL).await?.is_some() {
+        return no("already-reversed", "its invoice has been taken back already");
+    }
+    let credited = refunds(parts, seller, order).await?;
+    if let Some(memo) = credited.iter().find(|memo| !matches!(memo.state, State::Confirmed { .. })) {
+        let message =
+            format!("credit memo {} is {}: wait until it is confirmed", memo.document.key, memo.state.name());
+        return no("refund-under-way", &message);
+    }
+    let order: Order = stored("order", &newest.record)?;
+    Correcting { parts, seller, order: &order, posted, credited }.propose().await
+}
+
+/// Plans both documents of a correction.
+///
+/// # Errors
+/// The store failed, or somebody has planned it meanwhile ([`ml_connector_storage::StoreError::Twice`]).
+pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Result<(), StageError> {
+    let now = parts.clock.now();
+    let Correction { posted, credit_memo, invoice, .. } = correction;
+    let replaced = posted.document.key.as_str();
+    let order = posted.document.subject();
+    let review = ToReview { seller, kind: kind::ORDER, subject: order, at_stake: Some(posted.expected), now };
+    let mut changes = correction.batches.clone();
+    changes.push(review.resolved());
+    for (document, leg) in [(credit_memo, leg::REVERSAL), (invoice, leg::REPLACEMENT)] {
+        let (total, key) = (document.total()?, &document.key);
+        let words = if leg == leg::REVERSAL { "takes back" } else { "replaces" };
+        let detail = format!("{} {key} over {total} {words} {replaced}", document.kind().as_str());
+        changes.push(audit(now, &seller.id, order, Action::Planned, detail));
+        changes.push(Change::Plan {
+            document: Box::new(document.clone()),
+            expected: total,
+            recognizes: vec![(replaced.to_owned(), leg)],
+            at: now,
+        });
+    }
+    Ok(parts.store.apply(changes).await?)
+}
+
+struct Correcting<'a> {
+    parts: &'a Parts,
+    seller: &'a Seller,
+    order: &'a Order,
+    posted: DocumentRow,
+    credited: Vec<DocumentRow>,
+}
+
+/// Why there is no correction, or what was asked for.
+type Or<T> = Result<Result<T, Vec<Reason>>, StageError>;
+
+impl Correcting<'_> {
+    fn reason(&self, code: &str, message: impl Into<String>) -> Vec<Reason> {
+        vec![Reason::new(code, self.order.id.as_str(), message)]
+    }
+
+    async fn propose(self) -> Or<Correction> {
+        let Body::Invoice { marketplace, lines: posted, net_of, .. } = self.posted.document.body.clone()
+        else {
+            return Ok(Err(self.reason("not-invoiced", "what recognises the order is no invoice")));
+        };
+        let Some(total) = self.order.total else {
+            return Ok(Err(self.reason("no-total", "Amazon states no total for the order")));
+        };
+        let (lines, input, mut batches) = match self.mapped_order().await? {
+            Ok(mapped) => mapped,
+            Err(reasons) => return Ok(Err(reasons)),
+        };
+        let (given_back, more) = match self.mapped_refunds().await? {
+            Ok(mapped) => mapped,
+            Err(reasons) => return Ok(Err(reasons)),
+        };
+        batches.extend(more);
+        let since: Vec<&DocumentRow> =
+            self.credited.iter().filter(|memo| !net_of.contains(&memo.document.key)).collect();
+        let mut new_lines = lines;
+        new_lines.extend(given_back);
+        let mut refunded = Money::zero(total.currency);
+        for memo in &self.credited {
+            refunded = refunded.checked_add(memo.expected)?;
+        }
+        let date = self.date().await?;
+        let origin = Origin {
+            mapper: self.parts.mapper.identity().digest.clone(),
+            input,
+            catalog: self.seller.catalog_hash.clone(),
+        };
+        let credit_memo = self.credit_memo(date, &marketplace, &posted, &since, origin.clone());
+        let keys = self.credited.iter().map(|memo| memo.document.key.clone()).collect();
+        let invoice = self.invoice(date, &marketplace, new_lines, keys, origin);
+        if same_lines(&credit_memo, &invoice) {
+            return Ok(Err(
+                self.reason("nothing-to-correct", "the posted invoice is what the mapper makes of it now")
+            ));
+        }
+        let left = total.checked_add(refunded)?;
+        if left.minor <= 0 || credit_memo.total()?.minor >= 0 {
+            let message = format!(
+                "refunds took back {} and the order now comes to {total}: no invoice is left that could be corrected; book the difference in Fusion",
+                refunded.negated()
+            );
+            return Ok(Err(self.reason("refund-exceeds-order", message)));
+        }
+        let correction = Correction { posted: self.posted.clone(), credit_memo, invoice, batches };
+        let violations = self.violations(&correction, left, date).await?;
+        Ok(if violations.is_empty() { Ok(correction) } else { Err(violations) })
+    }
+
+    async fn mapped_order(&self) -> Or<(Vec<DocumentLine>, ContentHash, Vec<Change>)> {
+        let products = self.order.items.iter().map(|item| (&item.sku, &self.order.marketplace));
+        let context = self.seller.context(products);
+        let orders = std::slice::from_ref(self.order);
+        let input = input_hash(self.parts, &context, orders)?;
+        let result = self.parts.mapper.map_orders(&context, orders).await;
+        let batch = batch_record(self.parts, self.seller, ("orders", 1), &input, &result);
+        let outcome = match one(result) {
+            Ok(outcome) => outcome,
+            Err(reasons) => return Ok(Err(reasons)),
+        };
+        Ok(match outcome {
+            OrderOutcome::Invoice(lines) => Ok((lines, input, vec![batch])),
+            OrderOutcome::Review(reasons) => Err(reasons),
+            OrderOutcome::Skip(why) => {
+                let message = format!(
+                    "the order is no sale any more ({why}): nothing takes the invoice's place; take {} back whole",
+                    self.posted.document.key
+                );
+                Err(self.reason("no-sale", message))
+            }
+        })
+    }
+
+    /// The lines of all refunds that were credited, as they are mapped now.
+    async fn mapped_refunds(&self) -> Or<(Vec<DocumentLine>, Vec<Change>)> {
+        let (mut lines, mut batches) = (Vec::new(), Vec::new());
+        for memo in &self.credited {
+            let id = memo.document.subject();
+            let Some(found) = self.parts.store.newest(&self.seller.id, kind::TRANSACTION, id).await? else {
+                return Ok(Err(
+                    self.reason("refund-unknown", format!("the record of refund {id} is missing"))
+                ));
+            };
+            let refund: Transaction = stored("transaction", &found.record)?;
+            let place = refund.marketplace.as_ref();
+            let products = refund.legs.iter().filter_map(|leg| leg.sku.as_ref().zip(place));
+            let context = self.seller.context(products);
+            let refunds = std::slice::from_ref(&refund);
+            let input = input_hash(self.parts, &context, refunds)?;
+            let result = self.parts.mapper.map_transactions(&context, refunds).await;
+            batches.push(batch_record(self.parts, self.seller, ("transactions", 1), &input, &result));
+            let booking = match one(result) {
+                Ok(TransactionOutcome::Booking(booking)) => booking,
+                Ok(TransactionOutcome::Review(reasons)) | Err(reasons) => return Ok(Err(reasons)),
+                Ok(TransactionOutcome::Skip(why)) => {
+                    return Ok(Err(
+                        self.reason("refund-differs", format!("refund {id} would be skipped now: {why}"))
+                    ));
+                }
+            };
+            let own = match booking.credit_memo {
+                Some(CreditMemoOutcome::CreditMemo { lines, .. }) => lines,
+                Some(CreditMemoOutcome::Review(reasons)) => return Ok(Err(reasons)),
+                None => Vec::new(),
+            };
+            let sum = Money::sum(memo.expected.currency, own.iter().map(|line| line.amount))?;
+            if sum != memo.expected {
+                let message =
+                    format!("refund {id} was credited over {} and would be over {sum} now", memo.expected);
+                return Ok(Err(self.reason("refund-differs", message)));
+            }
+            lines.extend(own);
+        }
+        Ok(Ok((lines, batches)))
+    }
+
+    /// The posted invoice's own date while its period is open, so that the month stays right; else today.
+    async fn date(&self) -> Result<Date, StageError> {
+        let own = self.posted.document.date;
+        let module = Module::Receivables;
+        let period = self.parts.target.period(&self.seller.ledger, module, own, FRESH).await?;
+        Ok(if module.takes(period.status) { own } else { self.seller.day(self.parts.clock.now()) })
+    }
+
+    fn credit_memo(
+        &self,
+        date: Date,
+        marketplace: &MarketplaceId,
+        posted: &[DocumentLine],
+        since: &[&DocumentRow],
+        origin: Origin,
+    ) -> Document {
+        let key = self.posted.document.key.clone();
+        let refunded = || since.iter().flat_map(|memo| memo.document.lines());
+        let lines: Vec<DocumentLine> = posted.iter().chain(refunded()).map(negated).collect();
+        let count = u32::try_from(posted.len()).unwrap_or(u32::MAX);
+        let mut numbers: Option<Vec<u32>> = Some((1..=count).collect());
+        for memo in since {
+            // Where a refund's lines were not found on the invoice, the whole cannot say what it credits, either.
+            match (&memo.document.body, &mut numbers) {
+                (Body::CreditMemo { credits: Some(own), .. }, Some(all)) if own.invoice == key => {
+                    all.extend(&own.lines);
+                }
+                _ => numbers = None,
+            }
+        }
+        let reverses = key.clone();
+        Document {
+            key: DocumentKey::derive(Kind::CreditMemo.letter(), &self.seller.id, key.as_str(), 0),
+            seller: self.seller.id.clone(),
+            revision: 0,
+            date,
+            moved_from: None,
+            currency: self.posted.document.currency,
+            body: Body::CreditMemo {
+                order: self.order.id.clone(),
+                cause: Credit::Correction { reverses },
+                marketplace: marketplace.clone(),
+                lines,
+                credits: numbers.map(|lines| CreditedLines { invoice: key, lines }),
+            },
+            origin,
+        }
+    }
+
+    fn invoice(
+        &self,
+        date: Date,
+        marketplace: &MarketplaceId,
+        lines: Vec<DocumentLine>,
+        net_of: Vec<DocumentKey>,
+        origin: Origin,
+    ) -> Document {
+        let revision = self.posted.document.revision + 1;
+        let order = self.order.id.clone();
+        Document {
+            key: DocumentKey::derive(Kind::Invoice.letter(), &self.seller.id, order.as_str(), revision),
+            seller: self.seller.id.clone(),
+            revision,
+            date,
+            moved_from: None,
+            currency: self.posted.document.currency,
+            body: Body::Invoice { order, marketplace: marketplace.clone(), lines, net_of },
+            origin,
+        }
+    }
+
+    async fn violations(
+        &self,
+        correction: &Correction,
+        left: Money,
+        date: Date,
+    ) -> Result<Vec<Reason>, StageError> {
+        let Correction { credit_memo, invoice, .. } = correction;
+        let lines = credit_memo.lines().iter().chain(invoice.lines());
+        let accounts = lines.map(|line| line.account.clone()).collect();
+        let facts =
+            Facts::gather(self.parts, self.seller, accounts, [(Module::Receivables, date)].into()).await?;
+        let facts = facts.at(date);
+        let mut found = validate::document(invoice, &Expectation::Total(left), &facts);
+        found.extend(validate::document(credit_memo, &Expectation::Total(credit_memo.total()?), &facts));
+        Ok(found)
+    }
+}
+
+/// Whether the new invoice would put on every account what the credit memo takes off it.
+fn same_lines(credit_memo: &Document, invoice: &Document) -> bool {
+    let mut sums = BTreeMap::<&str, i64>::new();
+    for line in credit_memo.lines().iter().chain(invoice.lines()) {
+        *sums.entry(&line.account).or_default() += line.amount.minor;
+    }
+    sums.values().all(|minor| *minor == 0)
+}
+
+fn negated(line: &DocumentLine) -> DocumentLine {
+    DocumentLine { amount: line.amount.negated(), ..line.clone() }
+}
+
+/// The one outcome of a batch of one.
+fn one<T>(result: Result<Mapped<T>, ml_connector_ports::MapperFault>) -> Result<T, Vec<Reason>> {
+    match result {
+        Ok(mapped) => mapped.outcomes.into_iter().next().ok_or_else(Vec::new),
+        Err(fault) => Err(vec![crate::map::fault_reason(&fault)]),
+    }
+}
