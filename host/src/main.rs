@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use commands::mapper::MapperCommand;
 
 #[derive(Parser)]
 #[command(
@@ -115,6 +116,11 @@ enum Command {
         /// Amazon's id of the report
         report: String,
     },
+    /// Write a mapper, test it, and put it into use
+    Mapper {
+        #[command(subcommand)]
+        command: commands::mapper::MapperCommand,
+    },
     /// Check the configuration, the catalogs and the mappers, and change nothing
     Check,
     /// Say what was read, decided, posted and compared
@@ -174,6 +180,13 @@ enum AuthorizeCommand {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
+    let arguments = match arguments {
+        // A mapper's developer has no configuration.
+        Arguments { command: Command::Mapper { command: MapperCommand::Develop(command) }, .. } => {
+            return ended(commands::mapper::develop(command));
+        }
+        other => other,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -181,7 +194,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(run(arguments));
+    ended(runtime.block_on(run(arguments)))
+}
+
+fn ended(result: commands::Outcome) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -230,6 +246,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Notification { file } => commands::notification(config, &file).await,
         Command::SettlementReport { seller, report } => {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
+        }
+        Command::Mapper { command: MapperCommand::Develop(command) } => commands::mapper::develop(command),
+        Command::Mapper { command: MapperCommand::Operate(command) } => {
+            commands::mapper::operate(config, command).await
         }
         Command::Check => commands::check(config).await,
         Command::Report { json } => commands::report(config, json).await,

@@ -2,6 +2,7 @@
 
 mod amazon;
 mod look;
+pub(crate) mod mapper;
 mod secrets;
 mod serve;
 

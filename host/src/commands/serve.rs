@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_pipeline::worker::{Until, Worker};
-use ml_connector_storage::{Change, Store as _};
+use ml_connector_storage::{Change, MapperChange, Store as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,12 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
         at: now,
     });
     app.store.apply(catalogs.collect()).await?;
+    // A document can be made again only with the bytes that made it, and the file may be replaced tomorrow.
+    for (of, (_, parts)) in app.config.sellers.iter().zip(&sellers) {
+        let bytes = std::fs::read(app.config.path(&of.mapper))?;
+        let kept = super::mapper::component(parts.mapper.identity(), bytes, None, now);
+        app.store.apply(vec![Change::Mapper(MapperChange::Component(Box::new(kept)))]).await?;
+    }
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.

@@ -50,6 +50,8 @@ pub enum Action {
     MapperFault,
     /// Data about the buyer was taken out.
     Redacted,
+    /// A mapper's version was activated, or rolled back.
+    MapperChanged,
 }
 
 impl Action {
@@ -69,6 +71,7 @@ impl Action {
             Self::Reconciled => "reconciled",
             Self::MapperFault => "mapper_fault",
             Self::Redacted => "redacted",
+            Self::MapperChanged => "mapper_changed",
         }
     }
 }

@@ -70,6 +70,15 @@ pub struct Origin {
     pub input: ContentHash,
     /// Hash of the catalog version.
     pub catalog: ContentHash,
+    /// The contract that the mapper was built against; empty on documents from before it was kept.
+    #[serde(default)]
+    pub contract: String,
+    /// Hash of the mapper's settings; absent on documents from before it was kept.
+    #[serde(default)]
+    pub settings: Option<ContentHash>,
+    /// On a journal whose settlement was mapped by more than one mapper: the digests of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_mappers: Vec<ContentHash>,
 }
 
 /// A document's kind, as stored, reported and audited.

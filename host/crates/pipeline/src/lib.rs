@@ -30,6 +30,7 @@ pub mod reconcile;
 pub mod report;
 pub mod seller;
 pub mod settle;
+pub mod versions;
 pub mod worker;
 
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub mod kind {
     pub const PAYOUT: &str = "payout";
     /// In the review queue only: the credit memo of a refund.
     pub const REFUND: &str = "refund";
+    /// In the review queue only: a version of the mapper.
+    pub const MAPPER: &str = "mapper";
     /// In the review queue only: a document.
     pub const DOCUMENT: &str = "document";
 }
@@ -103,8 +106,10 @@ pub struct Parts {
     pub target: Arc<dyn Target>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The seller's mapper.
+    /// The mapper: the configuration's until [`versions::choose`] has put the active version in its place.
     pub mapper: Arc<dyn Mapper>,
+    /// What may take the mapper's place, and how versions are watched.
+    pub versions: versions::Versions,
 }
 
 /// Why a stage stopped. What it had not done yet is still pending.
@@ -119,6 +124,9 @@ pub enum StageError {
     /// The sandbox failed, through no fault of the mapper.
     #[error("the mapper's host failed: {0}")]
     MapperHost(String),
+    /// The mapper failed too often: what is ready stays ready.
+    #[error("MAP-PARKED: {0}")]
+    Parked(String),
     /// A stored record cannot be read back: a defect of ours.
     #[error("a stored {what} cannot be read back: {message}")]
     Corrupt {

@@ -8,6 +8,8 @@
 //! Add a method here, in the domain's terms, with its errors; implement it in the client's crate, where the wire
 //! types stay; and give the simulator the same endpoint before the first test.
 
+mod loader;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use ml_connector_domain::mapping::{BatchContext, Mapped, MapperIdentity, OrderOu
 use ml_connector_domain::reconcile::Observed;
 use ml_connector_domain::validate::{Module, PeriodStatus};
 use ml_connector_domain::{Date, MarketplaceId, Region, SellerId, Sku, Timestamp};
+
+pub use loader::MapperLoader;
 
 /// One authorisation: a seller in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
