@@ -180,13 +180,6 @@ enum AuthorizeCommand {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
-    let arguments = match arguments {
-        // A mapper's developer has no configuration.
-        Arguments { command: Command::Mapper { command: MapperCommand::Develop(command) }, .. } => {
-            return ended(commands::mapper::develop(command));
-        }
-        other => other,
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -194,10 +187,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    ended(runtime.block_on(run(arguments)))
-}
-
-fn ended(result: commands::Outcome) -> ExitCode {
+    let result = runtime.block_on(run(arguments));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -208,6 +198,10 @@ fn ended(result: commands::Outcome) -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    // A mapper's developer has no configuration.
+    if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
+        return commands::mapper::develop(command).await;
+    }
     let config = config::load(&arguments.config)?;
     match arguments.command {
         Command::Serve { until } => commands::serve(config, until).await,
@@ -247,7 +241,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::SettlementReport { seller, report } => {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
         }
-        Command::Mapper { command: MapperCommand::Develop(command) } => commands::mapper::develop(command),
+        Command::Mapper { command: MapperCommand::Develop(command) } => {
+            commands::mapper::develop(command).await
+        }
         Command::Mapper { command: MapperCommand::Operate(command) } => {
             commands::mapper::operate(config, command).await
         }

@@ -81,6 +81,13 @@ pub struct Origin {
     pub other_mappers: Vec<ContentHash>,
 }
 
+impl Origin {
+    /// An origin of which only the hashes of mapper, input and catalog are known.
+    pub fn new(mapper: ContentHash, input: ContentHash, catalog: ContentHash) -> Self {
+        Self { mapper, input, catalog, contract: String::new(), settings: None, other_mappers: Vec::new() }
+    }
+}
+
 /// A document's kind, as stored, reported and audited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

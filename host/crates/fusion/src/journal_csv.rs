@@ -183,7 +183,7 @@ pub(crate) mod tests {
                 ],
                 transactions: 2,
             },
-            origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+            origin: Origin::new(hash(), hash(), hash()),
         }
     }
 

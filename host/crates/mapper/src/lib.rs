@@ -13,13 +13,11 @@
 //!
 //! Change it in [`limits`], where each stands with its reason, and the attack that it stops in the tests.
 
-mod cases;
 mod faults;
 mod host;
 pub mod limits;
 mod runtime;
 mod v0_1;
 
-pub use cases::{CaseError, CaseRun};
 pub use limits::Limits;
 pub use runtime::{LoadError, LoadedMapper, MapperRuntime, StartError};

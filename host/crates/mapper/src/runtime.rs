@@ -253,17 +253,13 @@ pub struct LoadedMapper {
 }
 
 /// What a call brought.
-pub(crate) struct Called<T> {
-    pub(crate) value: T,
-    pub(crate) fuel: u64,
-    pub(crate) log: Vec<String>,
+struct Called<T> {
+    value: T,
+    fuel: u64,
+    log: Vec<String>,
 }
 
 impl LoadedMapper {
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.runtime.limits
-    }
-
     fn describe(&mut self) -> Result<(), MapperFault> {
         let called = self.call(self.runtime.limits.fuel(0, 0), |world, store| world.call_describe(store))?;
         let identity = MapperIdentity {
@@ -276,7 +272,7 @@ impl LoadedMapper {
     }
 
     /// Calls one export in a fresh instance.
-    pub(crate) fn call<T>(
+    fn call<T>(
         &self,
         fuel: u64,
         export: impl FnOnce(&v0_1::World, &mut Store<CallState>) -> wasmtime::Result<T>,

@@ -10,8 +10,6 @@ mod bindings {
         path: "../../../wit/v0.1",
         world: "mapper",
         imports: { default: trappable },
-        // Golden cases are the contract's types as JSON.
-        additional_derives: [serde::Serialize, serde::Deserialize],
     });
 }
 
@@ -19,7 +17,7 @@ pub(crate) use bindings::Mapper as World;
 pub(crate) use bindings::MapperPre as WorldPre;
 pub(crate) use bindings::ml_connector::mapper::log::Level;
 use bindings::ml_connector::mapper::types as wit;
-pub(crate) use wit::{BatchContext as WitBatchContext, Order as WitOrder, OrderOutcome as WitOrderOutcome};
+pub(crate) use wit::{Order as WitOrder, OrderOutcome as WitOrderOutcome};
 pub(crate) use wit::{Transaction as WitTransaction, TransactionOutcome as WitTransactionOutcome};
 
 /// The contract's version.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
 
+use super::cases;
 use crate::commands::{Outcome, say};
 
 /// An input's largest size in bytes: a batch of a hundred large orders has a few hundred KiB.
@@ -50,10 +51,10 @@ pub(super) fn share(used: u64, of: u64) -> String {
 }
 
 /// Maps an input and prints the outcomes.
-pub(super) fn run(component: &Path, input: &Path) -> Outcome {
+pub(super) async fn run(component: &Path, input: &Path) -> Outcome {
     let mapper = load(component)?;
     let input = String::from_utf8(read(input, INPUT_BYTES_MAX)?)?;
-    let run = mapper.run_case(&input)?;
+    let run = cases::run(&mapper, &input).await?;
     say(&format!("{:#}", run.output));
     for line in &run.log {
         tracing::info!("{line}");

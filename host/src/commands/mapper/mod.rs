@@ -3,6 +3,7 @@
 //! `project` and `look` need no configuration: a mapper's developer has only this binary.
 
 mod books;
+mod cases;
 mod life;
 mod look;
 mod project;
@@ -54,7 +55,7 @@ pub(crate) enum DeveloperCommand {
         #[arg(long)]
         bless: bool,
     },
-    /// Map an input, a golden case's input.json or a recorded batch, and print the outcomes
+    /// Map a golden case's input.json, and print the outcomes
     Run {
         /// The component
         component: PathBuf,
@@ -79,12 +80,12 @@ pub(crate) enum DeveloperCommand {
 ///
 /// # Errors
 /// What the command says.
-pub(crate) fn develop(command: DeveloperCommand) -> Outcome {
+pub(crate) async fn develop(command: DeveloperCommand) -> Outcome {
     match command {
         DeveloperCommand::New { folder, sdk } => project::new(&folder, sdk),
         DeveloperCommand::Build { project } => project::build(&project),
-        DeveloperCommand::Test { project, bless } => project::test(&project, bless),
-        DeveloperCommand::Run { component, input } => look::run(&component, &input),
+        DeveloperCommand::Test { project, bless } => project::test(&project, bless).await,
+        DeveloperCommand::Run { component, input } => look::run(&component, &input).await,
         DeveloperCommand::Sign { new_key: Some(file), .. } => sign::new_key(&file),
         DeveloperCommand::Sign { component: Some(component), key: Some(key), .. } => {
             sign::sign(&component, &key)

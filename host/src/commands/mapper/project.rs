@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 use ml_connector_kit::project::{Project, Sdk, create};
-use ml_connector_mapper::{CaseRun, LoadedMapper};
+use ml_connector_mapper::LoadedMapper;
 use serde_json::Value;
 
+use super::cases::{self, CaseRun};
 use super::look::{load, share};
 use crate::commands::{Outcome, say};
 
@@ -41,14 +42,14 @@ pub(super) fn build(folder: &Path) -> Outcome {
 }
 
 /// Runs a project's native tests and its golden cases on the component.
-pub(super) fn test(folder: &Path, bless: bool) -> Outcome {
+pub(super) async fn test(folder: &Path, bless: bool) -> Outcome {
     let project = Project::open(folder)?;
     let component = project.build()?;
     let mapper = load(&component)?;
     let cases = cases(&project.golden())?;
     if bless {
         for case in &cases {
-            let run = run(&mapper, case)?;
+            let run = run(&mapper, case).await?;
             fs::write(case.join("expected.json"), format!("{:#}\n", run.output))?;
             say(&format!(
                 "{} is written: look at it as at a journal entry",
@@ -63,7 +64,7 @@ pub(super) fn test(folder: &Path, bless: bool) -> Outcome {
     let mut failed = Vec::new();
     for case in &cases {
         let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match check(&mapper, case) {
+        match check(&mapper, case).await {
             Ok(run) => {
                 table.add_row([name, "ok".into(), run.fuel.to_string(), share(run.fuel, run.fuel_max)])
             }
@@ -98,11 +99,11 @@ fn cases(folder: &Path) -> Result<Vec<PathBuf>, String> {
     }
 }
 
-fn run(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
+async fn run(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
     let path = case.join("input.json");
     let input = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     // Twice, in two fresh instances: what differs then is no pure function, and could never be replayed.
-    let (first, second) = (mapper.run_case(&input), mapper.run_case(&input));
+    let (first, second) = (cases::run(mapper, &input).await, cases::run(mapper, &input).await);
     match (first, second) {
         (Ok(first), Ok(second)) if first == second => Ok(first),
         (Ok(_), Ok(_)) => Err("MAP-IMPURE: the same input gave another output or took other fuel".to_owned()),
@@ -110,14 +111,14 @@ fn run(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
     }
 }
 
-fn check(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
-    let run = run(mapper, case)?;
+async fn check(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
+    let run = run(mapper, case).await?;
     let path = case.join("expected.json");
     let expected = fs::read_to_string(&path)
         .map_err(|error| format!("{}: {error}: write it with `mapper test --bless`", path.display()))?;
     let expected: Value =
         serde_json::from_str(&expected).map_err(|error| format!("{}: {error}", path.display()))?;
-    match difference("", &expected, &run.output) {
+    match difference("", &cases::comparable(expected), &run.output) {
         None => Ok(run),
         Some(found) => Err(found),
     }

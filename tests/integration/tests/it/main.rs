@@ -3,11 +3,12 @@
 //! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
 //! the simulator over sockets, with and without faults; `daemon`, `secrets` and `outside` start the
 //! real processes; `rules` reads the
-//! workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days. A test that needs components says so when `cargo xtask plugins` has not been run.
+//! workspace itself; `developer` writes and builds a mapper outside it, `versions` puts one into use; `traps` meets Amazon's traps one by one, `weather` its bad days. A test that needs components says so when `cargo xtask plugins` has not been run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
 mod daemon;
+mod developer;
 mod month;
 mod outside;
 mod process;
@@ -16,4 +17,5 @@ mod sandbox;
 mod secrets;
 mod support;
 mod traps;
+mod versions;
 mod weather;

@@ -104,7 +104,7 @@ fn invoice(order: &str, revision: u32) -> Document {
         date: "2026-09-02".parse().expect("a date"),
         currency: Currency::USD,
         body: Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line] },
-        origin: Origin { mapper: hash.clone(), input: hash.clone(), catalog: hash },
+        origin: Origin::new(hash.clone(), hash.clone(), hash),
     }
 }
 
