@@ -150,16 +150,20 @@ pub(super) async fn activate(config: Config, text: &str, whom: &Whom, share: u8)
 
 /// Goes back to the version before.
 pub(super) async fn roll_back(config: Config, whom: &Whom, text: Option<String>) -> Outcome {
-    let whom = sellers(&config, whom)?;
+    let meant = sellers(&config, whom)?;
     let app = App::open(config).await?;
     let only = match text {
         Some(text) => Some(version(&app, &text).await?),
         None => None,
     };
     let now = app.clock.shared().now();
-    for seller in whom {
+    for seller in meant {
         let pointer = app.store.mapper_pointer(&seller).await?;
         if only.is_some() && pointer.active != only {
+            continue;
+        }
+        if whom.all && pointer.previous.is_none() {
+            say(&format!("{seller}: nothing to roll back to"));
             continue;
         }
         let Some(to) = &pointer.previous else {

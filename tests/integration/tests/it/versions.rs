@@ -14,6 +14,7 @@ use ml_connector_pipeline::{StageError, map, normalize};
 use ml_connector_ports::{Mapper, MapperLoader, Stream};
 use ml_connector_storage::{Change, Component, MapperChange, MapperVersions as _, RecordedBatch, Store as _};
 
+use crate::process::Installed;
 use crate::support::{Connected, component, small};
 
 struct Loader(MapperRuntime);
@@ -258,4 +259,55 @@ async fn what_is_recorded_holds_nothing_about_a_buyer() {
             assert!(!input.contains(trace), "{trace} in batch {}", batch.input);
         }
     }
+}
+
+/// The operator's commands, on the daemon's own files.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
+    let installed = Installed::start("operator", small(37)).await;
+    let end = installed.simulator.world.scenario.end;
+    let seller = installed.seller().to_owned();
+    std::fs::write(installed.path("new.wasm"), variant("standard", "new")).expect("a file");
+    std::fs::write(installed.path("minimal.wasm"), component("minimal")).expect("a file");
+    let file = |name: &str| installed.path(name).display().to_string();
+    let key = installed.said(&["mapper", "sign", "--new-key", &file("author.key")]).await;
+    let policy =
+        format!("[mappers]\nrequire_signature = true\n[mappers.authors]\nann = \"{}\"\n", key.trim());
+    let config = std::fs::read_to_string(installed.path("ml-connector.toml")).expect("a file");
+    std::fs::write(installed.path("ml-connector.toml"), format!("{config}\n{policy}")).expect("writes");
+
+    let unsigned = installed.refused(&["mapper", "upload", &file("new.wasm"), "--seller", &seller]).await;
+    assert!(unsigned.contains("SIG-MISSING"), "{unsigned}");
+    for name in ["new.wasm", "minimal.wasm"] {
+        installed.said(&["mapper", "sign", &file(name), "--key", &file("author.key")]).await;
+        let uploaded = installed.said(&["mapper", "upload", &file(name), "--seller", &seller]).await;
+        assert!(uploaded.contains("signed by `ann`"), "{uploaded}");
+    }
+    std::fs::copy(installed.path("new.wasm.sig"), installed.path("minimal.wasm.sig")).expect("copies");
+    let foreign = installed.refused(&["mapper", "upload", &file("minimal.wasm"), "--seller", &seller]).await;
+    assert!(foreign.contains("SIG-AUTHOR"), "{foreign}");
+    let digest = ContentHash::of(&variant("standard", "new"));
+    let minimal = ContentHash::of(&component("minimal"));
+    let (new, other) = (&digest.as_str()[..8], &minimal.as_str()[..8]);
+    let unknown = installed.refused(&["mapper", "activate", "000000", "--all"]).await;
+    assert!(unknown.contains("MAP-VERSION"), "{unknown}");
+    let active = installed.said(&["mapper", "activate", new, "--all"]).await;
+    assert!(active.contains("1 of 1 sellers"), "{active}");
+    installed.said(&["mapper", "shadow", other, "--all"]).await;
+    installed.said(&["serve", "--until", &end.to_string()]).await;
+
+    let list = installed.said(&["mapper", "list"]).await;
+    assert!(list.contains("active") && list.contains("shadow") && list.contains("ann"), "{list}");
+    let shown = installed.said(&["mapper", "show", other, "--seller", &seller]).await;
+    assert!(shown.contains("invoice ") && shown.contains("journal "), "{shown}");
+    let same = installed.said(&["mapper", "diff", new, new, "--seller", &seller]).await;
+    assert!(same.contains("they book the same"), "{same}");
+    let differ = installed.said(&["mapper", "diff", new, &file("minimal.wasm"), "--seller", &seller]).await;
+    assert!(differ.contains("invoice "), "{differ}");
+    let replayed = installed.said(&["mapper", "replay", "--seller", &seller]).await;
+    assert!(replayed.contains("the same, byte for byte") && !replayed.contains(" 0 invoices"), "{replayed}");
+    let back = installed.said(&["mapper", "rollback", "--all"]).await;
+    assert!(back.contains("rolled back to the configuration's file"), "{back}");
+    let again = installed.refused(&["mapper", "rollback", "--seller", &seller]).await;
+    assert!(again.contains("MAP-PREVIOUS"), "{again}");
 }
