@@ -8,4 +8,5 @@ wit_bindgen::generate!({
     default_bindings_module: "ml_connector_sdk::__private::bindings",
     additional_derives: [PartialEq, Clone],
     generate_all,
+    runtime_path: "ml_connector_sdk::rt",
 });

@@ -12,7 +12,12 @@ pub mod bindings;
 mod book;
 mod context;
 mod money;
+#[doc(hidden)]
+pub mod rt;
 pub mod testing;
+
+// The generated bindings name this crate, whether they stand in it or in a mapper's.
+extern crate self as ml_connector_sdk;
 
 pub use bindings::ml_connector::mapper::types::{
     BatchContext, Booking, CatalogEntry, Charge, CreditMemo, CreditMemoOutcome, Description, DocumentLine,

@@ -12,8 +12,9 @@ use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_fusion::{FusionClient, FusionOptions};
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
-use ml_connector_ports::{AmazonSource, Target};
+use ml_connector_ports::{AmazonSource, Mapper, MapperLoader, Target};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
 use ml_connector_storage::{SqliteStore, Store};
@@ -139,6 +140,7 @@ impl App {
         let source: Arc<dyn AmazonSource> = Arc::new(self.amazon(&credentials)?);
         let target: Arc<dyn Target> = Arc::new(self.fusion(&credentials)?);
         let runtime = MapperRuntime::new(Limits::default())?;
+        let versions = Versions::new(Arc::new(Sandbox(runtime.clone())), self.config.mappers.policy());
         let mut mappers = HashMap::new();
         let mut sellers = Vec::new();
         for config in &self.config.sellers {
@@ -149,6 +151,7 @@ impl App {
                 target: Arc::clone(&target),
                 clock: Arc::clone(&clock),
                 mapper: Arc::new(mapper),
+                versions: versions.clone(),
             };
             sellers.push((self.seller(config)?, parts));
         }
@@ -192,6 +195,15 @@ impl App {
             catalog_hash: ContentHash::of(text.as_bytes()),
             catalog,
         })
+    }
+}
+
+/// Loads uploaded versions into the process's sandbox.
+struct Sandbox(MapperRuntime);
+
+impl MapperLoader for Sandbox {
+    fn load(&self, bytes: &[u8]) -> Result<Arc<dyn Mapper>, String> {
+        Ok(Arc::new(self.0.load(bytes).map_err(|error| error.to_string())?))
     }
 }
 

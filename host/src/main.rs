@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use commands::mapper::MapperCommand;
 
 #[derive(Parser)]
 #[command(
@@ -115,6 +116,11 @@ enum Command {
         seller: String,
         /// Amazon's id of the report
         report: String,
+    },
+    /// Write a mapper, test it, and put it into use
+    Mapper {
+        #[command(subcommand)]
+        command: commands::mapper::MapperCommand,
     },
     /// Check the configuration, the catalogs and the mappers, and change nothing
     Check,
@@ -246,6 +252,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    // A mapper's developer has no configuration.
+    if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
+        return commands::mapper::develop(command).await;
+    }
     let config = config::load(&arguments.config)?;
     match arguments.command {
         Command::Serve { until } => commands::serve(config, until).await,
@@ -284,6 +294,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Notification { file } => commands::notification(config, &file).await,
         Command::SettlementReport { seller, report } => {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
+        }
+        Command::Mapper { command: MapperCommand::Develop(command) } => {
+            commands::mapper::develop(command).await
+        }
+        Command::Mapper { command: MapperCommand::Operate(command) } => {
+            commands::mapper::operate(config, command).await
         }
         Command::Check => commands::check(config).await,
         Command::Fusion { command: FusionCommand::Check { seller, json } } => {

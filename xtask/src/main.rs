@@ -7,12 +7,11 @@ mod daemon;
 mod demo;
 mod models;
 mod plugins;
-mod process;
 mod test;
-mod toolchain;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use ml_connector_kit::{process, toolchain};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, tests and shows ml-connector")]

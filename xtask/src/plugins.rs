@@ -2,14 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use wit_component::ComponentEncoder;
-
-use crate::process::{self, Folders};
-use crate::toolchain::{self, TARGET};
+use ml_connector_kit::component;
+use ml_connector_kit::process::{self, Folders};
+use ml_connector_kit::toolchain::{self, TARGET};
 
 /// A built component.
 pub(crate) struct Built {
@@ -39,22 +37,11 @@ pub(crate) fn build(names: &[String]) -> Result<Vec<Built>> {
     let wanted: Vec<String> = if names.is_empty() { all } else { names.to_vec() };
     let toolchain = toolchain::ensure()?;
     let target = folders.target.join("plugins").join(&toolchain.id);
-    let mut cargo = Command::new("cargo");
+    let mut cargo = component::cargo(&toolchain, &target);
     cargo
-        .args(["build", "--quiet", "--locked", "--release", "--target", TARGET])
+        .args(["--quiet", "--locked"])
         .args(wanted.iter().flat_map(|name| ["--package".to_owned(), format!("plugin-{name}")]))
-        .current_dir(&folders.root)
-        .envs(toolchain.env.iter().cloned())
-        .env("CARGO_TARGET_DIR", &target)
-        // A component is compiled for every start of a host and kept for ever: small and without unwinding.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3")
-        .env("CARGO_PROFILE_RELEASE_LTO", "fat")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-        .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
-        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo")
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        .current_dir(&folders.root);
     process::run(&mut cargo)?;
     fs::create_dir_all(components_dir(&folders))?;
     wanted.into_iter().map(|name| componentize(&folders, &target, name)).collect()
@@ -78,11 +65,7 @@ fn componentize(folders: &Folders, target: &Path, name: String) -> Result<Built>
     let core = target.join(TARGET).join("release").join(format!("plugin_{}.wasm", name.replace('-', "_")));
     let path = components_dir(folders).join(format!("{name}.component.wasm"));
     let module = fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(|encoder| encoder.encode())
-        .with_context(|| format!("plugin `{name}` is no component: does it call export_mapper!?"))?;
+    let component = component::of_module(&module).with_context(|| format!("plugin `{name}`"))?;
     if fs::read(&path).ok().as_deref() != Some(&component[..]) {
         fs::write(&path, &component)?;
     }

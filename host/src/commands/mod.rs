@@ -4,6 +4,7 @@ mod amazon;
 mod correct;
 mod fusion;
 mod look;
+pub(crate) mod mapper;
 mod reverse;
 mod secrets;
 mod serve;

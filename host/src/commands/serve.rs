@@ -1,8 +1,9 @@
 //! `serve`: one worker for each seller, until stopped.
 
 use jiff::{SignedDuration, Timestamp};
+use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::worker::{Until, Worker};
-use ml_connector_storage::{Change, Store as _};
+use ml_connector_storage::{Change, MapperChange, Store as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,19 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
         at: now,
     });
     app.store.apply(catalogs.collect()).await?;
+    // A document can be made again only with the bytes that made it, and the file may be replaced tomorrow.
+    for (of, (_, parts)) in app.config.sellers.iter().zip(&sellers) {
+        let bytes = std::fs::read(app.config.path(&of.mapper))?;
+        if ContentHash::of(&bytes) != parts.mapper.identity().digest {
+            return Err(format!(
+                "{} was replaced while the daemon started: start it again",
+                of.mapper.display()
+            )
+            .into());
+        }
+        let kept = super::mapper::component(parts.mapper.identity(), bytes, None, now);
+        app.store.apply(vec![Change::Mapper(MapperChange::Component(Box::new(kept)))]).await?;
+    }
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.

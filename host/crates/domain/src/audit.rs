@@ -52,6 +52,8 @@ pub enum Action {
     Redacted,
     /// Something changed in Fusion after it was posted.
     Changed,
+    /// A mapper's version was activated, or rolled back.
+    MapperChanged,
 }
 
 impl Action {
@@ -72,6 +74,7 @@ impl Action {
             Self::MapperFault => "mapper_fault",
             Self::Redacted => "redacted",
             Self::Changed => "changed",
+            Self::MapperChanged => "mapper_changed",
         }
     }
 }

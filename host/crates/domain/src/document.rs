@@ -158,6 +158,22 @@ pub struct Origin {
     pub input: ContentHash,
     /// Hash of the catalog version.
     pub catalog: ContentHash,
+    /// The contract that the mapper was built against; empty on documents from before it was kept.
+    #[serde(default)]
+    pub contract: String,
+    /// Hash of the mapper's settings; absent on documents from before it was kept.
+    #[serde(default)]
+    pub settings: Option<ContentHash>,
+    /// On a journal whose settlement was mapped by more than one mapper: the digests of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_mappers: Vec<ContentHash>,
+}
+
+impl Origin {
+    /// An origin of which only the hashes of mapper, input and catalog are known.
+    pub fn new(mapper: ContentHash, input: ContentHash, catalog: ContentHash) -> Self {
+        Self { mapper, input, catalog, contract: String::new(), settings: None, other_mappers: Vec::new() }
+    }
 }
 
 /// A document's kind, as stored, reported and audited.

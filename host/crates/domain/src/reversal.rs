@@ -81,7 +81,7 @@ mod tests {
                 transactions: 2,
                 reverses: None,
             },
-            origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+            origin: Origin::new(hash(), hash(), hash()),
         }
     }
 

@@ -61,7 +61,7 @@ fn document(kind: Kind, subject: &str, body: Body) -> Document {
         moved_from: None,
         currency: Currency::USD,
         body,
-        origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+        origin: Origin::new(hash(), hash(), hash()),
     }
 }
 

@@ -190,7 +190,7 @@ pub(crate) mod tests {
                 transactions: 2,
                 reverses: None,
             },
-            origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+            origin: Origin::new(hash(), hash(), hash()),
         }
     }
 

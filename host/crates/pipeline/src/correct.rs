@@ -24,7 +24,8 @@ use ml_connector_domain::{Date, DocumentKey, MarketplaceId, Money, OrderId};
 use ml_connector_storage::{Change, DocumentRow};
 
 use crate::invoices::{current_key, refunds};
-use crate::map::{Facts, ToReview, batch_record, input_hash};
+use crate::map::{self, Facts, ToReview};
+use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stored};
 
 /// How old an answer about the period may be: a person decides by it.
@@ -108,6 +109,8 @@ pub async fn proposal(
         return no("refund-under-way", &message);
     }
     let order: Order = stored("order", &newest.record)?;
+    // By the version in use, as the next order would be.
+    let parts = &versions::choose(parts, seller).await?;
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
@@ -180,11 +183,7 @@ impl Correcting<'_> {
             refunded = refunded.checked_add(memo.expected)?;
         }
         let date = self.date().await?;
-        let origin = Origin {
-            mapper: self.parts.mapper.identity().digest.clone(),
-            input,
-            catalog: self.seller.catalog_hash.clone(),
-        };
+        let origin = map::origin(self.parts, self.seller, &input);
         let credit_memo = self.credit_memo(date, &marketplace, &posted, &since, origin.clone());
         let keys = self.credited.iter().map(|memo| memo.document.key.clone()).collect();
         let invoice = self.invoice(date, &marketplace, new_lines, keys, origin);
@@ -210,15 +209,15 @@ impl Correcting<'_> {
         let products = self.order.items.iter().map(|item| (&item.sku, &self.order.marketplace));
         let context = self.seller.context(products);
         let orders = std::slice::from_ref(self.order);
-        let input = input_hash(self.parts, &context, orders)?;
+        let input = Batch::of(self.parts, "orders", &context, orders)?;
         let result = self.parts.mapper.map_orders(&context, orders).await;
-        let batch = batch_record(self.parts, self.seller, ("orders", 1), &input, &result);
+        let batch = input.kept(self.parts, self.seller, &result)?;
         let outcome = match one(result) {
             Ok(outcome) => outcome,
             Err(reasons) => return Ok(Err(reasons)),
         };
         Ok(match outcome {
-            OrderOutcome::Invoice(lines) => Ok((lines, input, vec![batch])),
+            OrderOutcome::Invoice(lines) => Ok((lines, input.name, batch)),
             OrderOutcome::Review(reasons) => Err(reasons),
             OrderOutcome::Skip(why) => {
                 let message = format!(
@@ -245,9 +244,9 @@ impl Correcting<'_> {
             let products = refund.legs.iter().filter_map(|leg| leg.sku.as_ref().zip(place));
             let context = self.seller.context(products);
             let refunds = std::slice::from_ref(&refund);
-            let input = input_hash(self.parts, &context, refunds)?;
+            let input = Batch::of(self.parts, "transactions", &context, refunds)?;
             let result = self.parts.mapper.map_transactions(&context, refunds).await;
-            batches.push(batch_record(self.parts, self.seller, ("transactions", 1), &input, &result));
+            batches.extend(input.kept(self.parts, self.seller, &result)?);
             let booking = match one(result) {
                 Ok(TransactionOutcome::Booking(booking)) => booking,
                 Ok(TransactionOutcome::Review(reasons)) | Err(reasons) => return Ok(Err(reasons)),

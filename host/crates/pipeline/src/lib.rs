@@ -36,6 +36,7 @@ pub mod report;
 pub mod reverse;
 pub mod seller;
 pub mod settle;
+pub mod versions;
 pub mod watch;
 pub mod worker;
 
@@ -103,6 +104,8 @@ pub mod kind {
     pub const REFUND: &str = "refund";
     /// In the review queue only: a settlement's cash from one customer.
     pub const RECEIPT: &str = "receipt";
+    /// In the review queue only: a version of the mapper.
+    pub const MAPPER: &str = "mapper";
     /// In the review queue only: a document.
     pub const DOCUMENT: &str = "document";
     /// In the review queue only: an account or a period.
@@ -120,8 +123,10 @@ pub struct Parts {
     pub target: Arc<dyn Target>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The seller's mapper.
+    /// The mapper: the configuration's until [`versions::choose`] has put the active version in its place.
     pub mapper: Arc<dyn Mapper>,
+    /// What may take the mapper's place, and how versions are watched.
+    pub versions: versions::Versions,
 }
 
 /// Why a stage stopped. What it had not done yet is still pending.
@@ -136,6 +141,9 @@ pub enum StageError {
     /// The sandbox failed, through no fault of the mapper.
     #[error("the mapper's host failed: {0}")]
     MapperHost(String),
+    /// The mapper failed too often: what is ready stays ready.
+    #[error("MAP-PARKED: {0}")]
+    Parked(String),
     /// A stored record cannot be read back: a defect of ours.
     #[error("a stored {what} cannot be read back: {message}")]
     Corrupt {

@@ -343,11 +343,7 @@ fn origin(first: &SettledTransaction, settled: &[SettledTransaction]) -> Origin 
     let mut batches: Vec<&str> = settled.iter().map(|one| one.batch.as_str()).collect();
     batches.sort_unstable();
     batches.dedup();
-    Origin {
-        mapper: first.mapper.clone(),
-        input: ContentHash::of(batches.join("\n").as_bytes()),
-        catalog: first.catalog.clone(),
-    }
+    Origin::new(first.mapper.clone(), ContentHash::of(batches.join("\n").as_bytes()), first.catalog.clone())
 }
 
 /// Deals references out to receipts of about `max` each, so that each comes to more than nothing: the invoices in turn,

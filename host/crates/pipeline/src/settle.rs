@@ -162,10 +162,17 @@ fn origin(first: &BookedTransaction, bookings: &[BookedTransaction]) -> Origin {
     let mut batches: Vec<&str> = bookings.iter().map(|booking| booking.batch.as_str()).collect();
     batches.sort_unstable();
     batches.dedup();
+    let mut other_mappers: Vec<ContentHash> =
+        bookings.iter().map(|booking| booking.mapper.clone()).filter(|m| *m != first.mapper).collect();
+    other_mappers.sort();
+    other_mappers.dedup();
     Origin {
         mapper: first.mapper.clone(),
         input: ContentHash::of(batches.join("\n").as_bytes()),
         catalog: first.catalog.clone(),
+        contract: first.contract.clone(),
+        settings: Some(first.settings.clone()),
+        other_mappers,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::post::Posted;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
 use crate::{
     Parts, Seller, StageError, archive, backfill, bulk, buyer, map, normalize, poll, post, receipts,
-    reconcile, settle, watch,
+    reconcile, settle, versions, watch,
 };
 
 /// How often what is done.
@@ -166,6 +166,8 @@ impl Worker {
             let since = later(self.parts.clock.now(), -COMPARE_AGAIN);
             let compared = reconcile::reconcile(&self.parts, &self.seller, since).await;
             failed |= self.log("reconcile", compared.map(|_: Compared| ()));
+            let forgotten = versions::forget_inputs(&self.parts, &self.seller).await;
+            failed |= self.log("recorded inputs", forgotten);
             let removed = buyer::remove_buyer_data(&self.parts, &self.seller).await;
             failed |= self.log("buyer data", removed.map(|_| ()));
             self.next_reconcile = later(self.parts.clock.now(), self.cadence.reconcile);

@@ -8,6 +8,8 @@
 //! Add a method here, in the domain's terms, with its errors; implement it in the client's crate, where the wire
 //! types stay; and give the simulator the same endpoint before the first test.
 
+mod loader;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use ml_connector_domain::reconcile::{Observed, Sent};
 use ml_connector_domain::refusal::Refusal;
 use ml_connector_domain::validate::{Module, Period};
 use ml_connector_domain::{Date, MarketplaceId, Money, Region, SellerId, Sku, Timestamp};
+
+pub use loader::MapperLoader;
 
 /// One authorisation: a seller in a region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

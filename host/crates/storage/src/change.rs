@@ -8,6 +8,7 @@ use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
 
+use crate::mapper_versions::MapperChange;
 use crate::read::Cursor;
 use crate::upkeep::{Backfill, StoredPause};
 use crate::watch::FusionChange;
@@ -242,6 +243,8 @@ pub enum Change {
     },
     /// Changes what is known of Fusion.
     Fusion(FusionChange),
+    /// About mappers.
+    Mapper(MapperChange),
     /// Says what happened.
     Audit(AuditEvent),
 }
@@ -263,6 +266,10 @@ pub struct BatchRecord {
     pub contract: String,
     /// Hash of the catalog.
     pub catalog: ContentHash,
+    /// Hash of the mapper's settings.
+    pub settings: ContentHash,
+    /// Hash of the outcomes, if it did not fail.
+    pub outcome: Option<ContentHash>,
     /// How many records went in.
     pub records: usize,
     /// Fuel burnt.

@@ -15,12 +15,17 @@
 //! `audit_event` is ever changed or removed (the database itself refuses).
 
 mod change;
+mod mapper_versions;
 mod read;
 mod sqlite;
 mod upkeep;
 mod watch;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
+pub use mapper_versions::{
+    Component, Difference, DifferenceTotals, MadeInBatch, MapperChange, MapperVersions, Pointer,
+    RecordedBatch, ShadowTotals, VersionRow, VersionState,
+};
 pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount, Store,

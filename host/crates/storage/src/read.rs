@@ -63,6 +63,10 @@ pub struct BookedTransaction {
     pub mapper: ContentHash,
     /// The catalog of that batch.
     pub catalog: ContentHash,
+    /// The contract of that batch.
+    pub contract: String,
+    /// The hash of the settings of that batch.
+    pub settings: ContentHash,
 }
 
 /// A transaction of a journaled settlement, as receipts need it.
@@ -227,7 +231,7 @@ pub struct Counts {
 /// All methods fail with [`crate::StoreError`]: the database is gone, full or locked for too long, or holds what
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
-pub trait Store: crate::Upkeep + crate::Watching {
+pub trait Store: crate::Upkeep + crate::Watching + crate::MapperVersions {
     /// Applies all changes, or none.
     ///
     /// # Errors

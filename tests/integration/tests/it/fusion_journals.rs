@@ -30,7 +30,7 @@ async fn connected(name: &str, seed: u64) -> Connected {
 
 fn origin() -> Origin {
     let hash = || ContentHash::of(b"test");
-    Origin { mapper: hash(), input: hash(), catalog: hash() }
+    Origin::new(hash(), hash(), hash())
 }
 
 /// A settlement's journal: the settlement account against the receivable.

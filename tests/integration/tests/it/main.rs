@@ -4,12 +4,14 @@
 //! the simulator over sockets, with and without faults; `daemon`, `secrets`, `fusion_setup` and `outside` start the
 //! real processes; `rules` reads the workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days;
 //! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
-//! invoices, credit memos and receipts. A test that needs components says so when `cargo xtask plugins` has not been
+//! invoices, credit memos and receipts; `developer` writes and builds a mapper outside the repository, `versions` puts one
+//! into use. A test that needs components says so when `cargo xtask plugins` has not been
 //! run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
 mod daemon;
+mod developer;
 mod fusion_journals;
 mod fusion_receivables;
 mod fusion_setup;
@@ -21,4 +23,5 @@ mod sandbox;
 mod secrets;
 mod support;
 mod traps;
+mod versions;
 mod weather;

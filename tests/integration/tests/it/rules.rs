@@ -30,7 +30,7 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn imports_point_inward() {
-    let allowed: [(&str, &[&str]); 13] = [
+    let allowed: [(&str, &[&str]); 14] = [
         ("ml-connector-domain", &[]),
         ("ml-connector-ports", &["domain"]),
         ("ml-connector-storage", &["domain"]),
@@ -39,10 +39,14 @@ fn imports_point_inward() {
         ("ml-connector-fusion", &["domain", "ports", "remote"]),
         ("ml-connector-mapper", &["domain", "ports"]),
         ("ml-connector-pipeline", &["domain", "ports", "storage"]),
-        ("ml-connector", &["domain", "ports", "storage", "remote", "amazon", "fusion", "mapper", "pipeline"]),
+        ("ml-connector-kit", &[]),
+        (
+            "ml-connector",
+            &["domain", "ports", "storage", "remote", "amazon", "fusion", "kit", "mapper", "pipeline"],
+        ),
         ("ml-connector-sdk", &[]),
         ("ml-connector-simulator", &[]),
-        ("xtask", &[]),
+        ("xtask", &["kit"]),
         ("ml-connector-integration", &[]),
     ];
     let dependencies = dependencies();
@@ -60,9 +64,13 @@ fn imports_point_inward() {
 #[test]
 fn heavy_libraries_have_one_owner() {
     let dependencies = dependencies();
-    for (library, owner) in
-        [("sqlx", "storage"), ("reqwest", "remote"), ("wasmtime", "mapper"), ("wit-bindgen", "sdk")]
-    {
+    for (library, owner) in [
+        ("sqlx", "storage"),
+        ("reqwest", "remote"),
+        ("wasmtime", "mapper"),
+        ("wit-bindgen", "sdk"),
+        ("wit-component", "kit"),
+    ] {
         let owners: Vec<&String> = dependencies
             .iter()
             .filter(|(_, all)| all.iter().any(|name| name == library))
@@ -83,4 +91,34 @@ fn the_readme_quotes_the_minimal_mapper() {
     let mapper = &source
         [source.find("impl Mapper").expect("a mapper")..source.find("export_mapper!").expect("exports")];
     assert!(read("README.md").contains(mapper.trim()), "README.md does not quote plugins/minimal");
+}
+
+/// `wit/RELEASED` pins each released folder by a hash over its files: names and bytes, in order.
+#[test]
+fn a_released_contract_is_frozen() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit");
+    let released = std::fs::read_to_string(format!("{root}/RELEASED")).expect("a file");
+    let mut pinned = Vec::new();
+    for line in released.lines().filter(|line| !line.starts_with('#')) {
+        let (folder, hash) = line.split_once(' ').expect("a folder and its hash");
+        let mut text = String::new();
+        let entries = std::fs::read_dir(format!("{root}/{folder}")).expect("the folder stays");
+        let mut files: Vec<_> = entries.map(|entry| entry.expect("reads").path()).collect();
+        files.sort();
+        for file in files {
+            let (name, body) =
+                (file.file_name().expect("a name"), std::fs::read_to_string(&file).expect("text"));
+            text.push_str(&format!("{} {}\n{body}", name.display(), body.len()));
+        }
+        let found = ml_connector_domain::id::ContentHash::of(text.as_bytes());
+        assert_eq!(
+            found.as_str(),
+            hash,
+            "wit/{folder} is released: a change is a new folder (wit/README.md)"
+        );
+        pinned.push(folder.to_owned());
+    }
+    let folders = std::fs::read_dir(root).expect("a folder").flatten().filter(|entry| entry.path().is_dir());
+    let folders: Vec<_> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    assert!(pinned.contains(&"v0.1".to_owned()) && folders.len() >= pinned.len(), "{folders:?}");
 }

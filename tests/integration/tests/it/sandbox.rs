@@ -1,7 +1,7 @@
 //! Built components in the real engine.
 
 use ml_connector_domain::canonical::{Charge, Order, OrderItem};
-use ml_connector_domain::mapping::{BatchContext, OrderOutcome};
+use ml_connector_domain::mapping::{BatchContext, OrderOutcome, TransactionOutcome};
 use ml_connector_domain::{Currency, Money, Timestamp};
 use ml_connector_mapper::{Limits, LoadError, MapperRuntime};
 use ml_connector_ports::Mapper as _;
@@ -168,4 +168,33 @@ fn what_is_no_mapper_is_refused_by_name() {
     assert!(matches!(runtime.load(b"nonsense").map(|_| ()), Err(LoadError::NotAComponent(_))));
     let large = vec![0; Limits::default().component_bytes_max + 1];
     assert!(matches!(runtime.load(&large).map(|_| ()), Err(LoadError::Size { .. })));
+}
+
+/// Transactions of the released contract: see `released/v0_1.wat`.
+fn transactions(count: usize) -> Vec<ml_connector_domain::canonical::Transaction> {
+    let made = |n: usize| {
+        let json = format!(
+            r#"{{"id":"T{n}","kind":"ServiceFee","status":"RELEASED","description":"","posted":"2026-09-02T06:30:00Z",
+                "group":"G","settlement":null,"order":null,"deferred_twin":null,"release_twin":null,"marketplace":"US",
+                "total":{{"minor":-5,"currency":"USD"}},"legs":[]}}"#
+        );
+        serde_json::from_str(&json).expect("a transaction")
+    };
+    (0..count).map(made).collect()
+}
+
+/// The contract's folder is pinned by its hash; this is the other half: what was built against it still runs.
+#[tokio::test]
+async fn a_component_of_each_released_contract_still_runs() {
+    let runtime = MapperRuntime::new(Limits::default()).expect("starts");
+    let text = include_str!("released/v0_1.wat");
+    let mapper = runtime.load(&wat::parse_str(text).expect("good text")).expect("it links");
+    let identity = mapper.identity();
+    assert_eq!((identity.name.as_str(), identity.version.as_str()), ("released", "0.1.0"));
+    let mapped = mapper.map_orders(&context(&[("a", "b")]), &orders(7)).await.expect("maps");
+    let ids = orders(7).into_iter().map(|order| OrderOutcome::Skip(order.id.as_str().to_owned()));
+    assert_eq!(mapped.outcomes, ids.collect::<Vec<_>>());
+    let mapped = mapper.map_transactions(&context(&[]), &transactions(3)).await.expect("maps");
+    let ids = ["T0", "T1", "T2"].map(|id| TransactionOutcome::Skip(id.to_owned()));
+    assert_eq!(mapped.outcomes, ids);
 }

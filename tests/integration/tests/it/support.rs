@@ -17,6 +17,7 @@ use ml_connector_fusion::{
 };
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
 use ml_connector_pipeline::poll::{self, Polled};
+use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::worker::{Cadence, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
 use ml_connector_ports::{Account, Pause, PauseMemory, SourceError, Stream};
@@ -352,6 +353,7 @@ fn parts(
         target: Arc::new(target),
         clock: Arc::new(clock.clone()),
         mapper: Arc::new(mapper("standard")),
+        versions: Versions::default(),
     }
 }
 

@@ -36,7 +36,7 @@ fn of(body: Body) -> Document {
         moved_from: None,
         currency: Currency::USD,
         body,
-        origin: Origin { mapper: hash(), input: hash(), catalog: hash() },
+        origin: Origin::new(hash(), hash(), hash()),
     }
 }
 

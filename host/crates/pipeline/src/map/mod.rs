@@ -12,58 +12,34 @@ pub use orders::map_orders;
 pub use transactions::map_transactions;
 
 use ml_connector_domain::audit::Action;
+use ml_connector_domain::document::Origin;
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::mapping::{BatchContext, Mapped, Reason};
+use ml_connector_domain::mapping::Reason;
 use ml_connector_domain::{Money, Timestamp};
 use ml_connector_ports::MapperFault;
-use ml_connector_storage::{BatchRecord, Change, ReviewDraft};
+use ml_connector_storage::{Change, ReviewDraft};
 
 pub(crate) use facts::{Facts, moved, open_from};
 
-use crate::{Parts, Seller, StageError, audit, stage, to_stored};
+use crate::{Parts, Seller, audit, stage, versions};
 
 /// Records in one call of a mapper. Crossing the boundary costs microseconds; a batch that fails is cut down.
 pub const BATCH: u32 = 100;
 
 /// The fault code that is not the mapper's.
-const HOST_FAULT: &str = "host";
+pub(crate) const HOST_FAULT: &str = "host";
 
-/// The name of a batch: a hash over all that goes into the mapper.
-pub(crate) fn input_hash<T: serde::Serialize>(
-    parts: &Parts,
-    context: &BatchContext,
-    records: &[T],
-) -> Result<ContentHash, StageError> {
-    let input = to_stored("batch", &(&parts.mapper.identity().digest, context, records))?;
-    Ok(ContentHash::of(input.as_bytes()))
-}
-
-/// What is kept of a call.
-pub(crate) fn batch_record<T>(
-    parts: &Parts,
-    seller: &Seller,
-    (kind, records): (&'static str, usize),
-    input: &ContentHash,
-    result: &Result<Mapped<T>, MapperFault>,
-) -> Change {
+/// What a document is made with: whoever asks later can make it again and compare.
+pub(crate) fn origin(parts: &Parts, seller: &Seller, input: &ContentHash) -> Origin {
     let identity = parts.mapper.identity();
-    let (fuel, fault, log) = match result {
-        Ok(mapped) => (mapped.fuel, None, mapped.log.clone()),
-        Err(fault) => (fault.fuel, Some(fault.to_string()), fault.log.clone()),
-    };
-    Change::Batch(BatchRecord {
-        input: input.clone(),
-        seller: seller.id.clone(),
-        kind,
-        at: parts.clock.now(),
+    Origin {
         mapper: identity.digest.clone(),
-        contract: identity.contract.clone(),
+        input: input.clone(),
         catalog: seller.catalog_hash.clone(),
-        records,
-        fuel,
-        fault,
-        log,
-    })
+        contract: identity.contract.clone(),
+        settings: Some(versions::settings_hash(&seller.settings)),
+        other_mappers: Vec::new(),
+    }
 }
 
 /// The changes that put a record into the review queue.

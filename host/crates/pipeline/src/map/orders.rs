@@ -6,15 +6,16 @@ use std::pin::Pin;
 
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::Order;
-use ml_connector_domain::document::{Body, Document, Kind, Origin};
+use ml_connector_domain::document::{Body, Document, Kind};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::{DocumentLine, OrderOutcome, Reason};
 use ml_connector_domain::validate::{self, Expectation, Module};
 use ml_connector_domain::{Date, DocumentKey, Timestamp};
 use ml_connector_storage::Change;
 
-use super::{BATCH, Facts, HOST_FAULT, ToReview, batch_record, fault_reason, input_hash};
+use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::current_key;
+use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// Maps every order that is ready; says how many those were.
@@ -24,6 +25,7 @@ use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageError> {
     let mut total = 0;
     loop {
+        let parts = &versions::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::ORDER, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
@@ -44,16 +46,21 @@ fn map_batch<'a>(
         let products =
             orders.iter().flat_map(|order| order.items.iter().map(|item| (&item.sku, &order.marketplace)));
         let context = seller.context(products);
-        let input = input_hash(parts, &context, orders)?;
+        let input = Batch::of(parts, "orders", &context, orders)?;
         let result = parts.mapper.map_orders(&context, orders).await;
-        let batch = batch_record(parts, seller, ("orders", orders.len()), &input, &result);
+        let mut batch = input.kept(parts, seller, &result)?;
         match result {
-            Ok(mapped) => judge(parts, seller, orders, mapped.outcomes, (&input, batch)).await,
+            Ok(mapped) => {
+                batch
+                    .extend(versions::shadow_orders(parts, seller, &context, orders, &mapped.outcomes).await);
+                judge(parts, seller, orders, mapped.outcomes, (&input.name, batch)).await
+            }
             Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
             Err(fault) => match orders {
                 [order] => {
                     let now = parts.clock.now();
-                    let mut changes = vec![batch];
+                    let mut changes = batch;
+                    versions::count_fault(parts, seller, &fault, &changes).await?;
                     changes.push(audit(
                         now,
                         &seller.id,
@@ -65,7 +72,7 @@ fn map_batch<'a>(
                     Ok(parts.store.apply(changes).await?)
                 }
                 _ => {
-                    parts.store.apply(vec![batch]).await?;
+                    parts.store.apply(batch).await?;
                     let (left, right) = orders.split_at(orders.len() / 2);
                     map_batch(parts, seller, left).await?;
                     map_batch(parts, seller, right).await
@@ -80,7 +87,7 @@ async fn judge(
     seller: &Seller,
     orders: &[Order],
     outcomes: Vec<OrderOutcome>,
-    (input, batch): (&ContentHash, Change),
+    (input, batch): (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
     let now = parts.clock.now();
     let (mut accounts, mut dates) = (BTreeSet::new(), BTreeSet::new());
@@ -91,7 +98,7 @@ async fn judge(
         }
     }
     let facts = Facts::gather(parts, seller, accounts, dates).await?;
-    let mut changes = vec![batch];
+    let mut changes = batch;
     for (order, outcome) in orders.iter().zip(outcomes) {
         let planned = current_key(parts, seller, &order.id).await?;
         let decided = match planned {
@@ -179,11 +186,7 @@ fn invoice(
             lines,
             net_of: Vec::new(),
         },
-        origin: Origin {
-            mapper: parts.mapper.identity().digest.clone(),
-            input: input.clone(),
-            catalog: seller.catalog_hash.clone(),
-        },
+        origin: origin(parts, seller, input),
     }
 }
 

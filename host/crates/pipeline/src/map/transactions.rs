@@ -7,7 +7,7 @@ use std::pin::Pin;
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Order, Transaction};
-use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind, Origin};
+use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::{Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome};
@@ -15,8 +15,9 @@ use ml_connector_domain::validate::{self, Expectation, Module};
 use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
 
-use super::{BATCH, Facts, HOST_FAULT, ToReview, batch_record, fault_reason, input_hash};
+use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::{current_key, refunds};
+use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// How long a refund waits for its order to be decided before a person has to look.
@@ -29,10 +30,12 @@ const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub async fn map_transactions(parts: &Parts, seller: &Seller) -> Result<usize, StageError> {
     let held = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::HELD, 10 * BATCH).await?;
     for chunk in held.chunks(BATCH as usize) {
+        let parts = &versions::choose(parts, seller).await?;
         map_batch(parts, seller, &read(chunk)?).await?;
     }
     let mut total = 0;
     loop {
+        let parts = &versions::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
@@ -57,23 +60,30 @@ fn map_batch<'a>(
             t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
         });
         let context = seller.context(products);
-        let input = input_hash(parts, &context, transactions)?;
+        let input = Batch::of(parts, "transactions", &context, transactions)?;
         let result = parts.mapper.map_transactions(&context, transactions).await;
-        let batch = batch_record(parts, seller, ("transactions", transactions.len()), &input, &result);
+        let mut batch = input.kept(parts, seller, &result)?;
         match result {
-            Ok(mapped) => judge(parts, seller, transactions, mapped.outcomes, (&input, batch)).await,
+            Ok(mapped) => {
+                let outcomes = &mapped.outcomes;
+                batch.extend(
+                    versions::shadow_transactions(parts, seller, &context, transactions, outcomes).await,
+                );
+                judge(parts, seller, transactions, mapped.outcomes, (&input.name, batch)).await
+            }
             Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
             Err(fault) => match transactions {
                 [transaction] => {
                     let now = parts.clock.now();
                     let id = transaction.id.as_str();
-                    let mut changes =
-                        vec![batch, audit(now, &seller.id, id, Action::MapperFault, fault.to_string())];
+                    let mut changes = batch;
+                    versions::count_fault(parts, seller, &fault, &changes).await?;
+                    changes.push(audit(now, &seller.id, id, Action::MapperFault, fault.to_string()));
                     changes.extend(to_review(seller, transaction, now).and_stage(&[fault_reason(&fault)]));
                     Ok(parts.store.apply(changes).await?)
                 }
                 _ => {
-                    parts.store.apply(vec![batch]).await?;
+                    parts.store.apply(batch).await?;
                     let (left, right) = transactions.split_at(transactions.len() / 2);
                     map_batch(parts, seller, left).await?;
                     map_batch(parts, seller, right).await
@@ -98,11 +108,11 @@ async fn judge(
     seller: &Seller,
     transactions: &[Transaction],
     outcomes: Vec<TransactionOutcome>,
-    (input, batch): (&ContentHash, Change),
+    (input, batch): (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
     let facts = facts(parts, seller, transactions, &outcomes).await?;
     let mut judge = Judge { parts, seller, facts, input, now: parts.clock.now(), credited: HashMap::new() };
-    let mut changes = vec![batch];
+    let mut changes = batch;
     for (transaction, outcome) in transactions.iter().zip(outcomes) {
         changes.extend(judge.decide(transaction, outcome).await?);
     }
@@ -375,11 +385,7 @@ impl Judge<'_> {
                 lines,
                 credits,
             },
-            origin: Origin {
-                mapper: self.parts.mapper.identity().digest.clone(),
-                input: self.input.clone(),
-                catalog: self.seller.catalog_hash.clone(),
-            },
+            origin: origin(self.parts, self.seller, self.input),
         })
     }
 }

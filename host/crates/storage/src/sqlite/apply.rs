@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, failed, upkeep, watch};
+use super::{SqliteStore, failed, mapper_versions, upkeep, watch};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -51,6 +51,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Resolve { .. } => resolve(tx, change).await,
         Change::Credential { .. } => credential(tx, change).await,
         Change::Fusion(change) => watch::apply(tx, change).await,
+        Change::Mapper(change) => mapper_versions::apply(tx, change).await,
         Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
         of_upkeep => upkeep::apply(tx, of_upkeep).await,
     }
@@ -141,8 +142,8 @@ async fn stage(tx: &mut Tx, change: Change) -> Result<()> {
 async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
     query(
         "INSERT OR REPLACE INTO mapper_batch
-            (input, seller, kind, at, mapper, contract, catalog, records, fuel, fault, log)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (input, seller, kind, at, mapper, contract, catalog, records, fuel, fault, log, settings, outcome)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(batch.input.as_str())
     .bind(batch.seller.as_str())
@@ -155,6 +156,8 @@ async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
     .bind(i64::try_from(batch.fuel).unwrap_or(i64::MAX))
     .bind(batch.fault)
     .bind(to_json("a batch's log", &batch.log)?)
+    .bind(batch.settings.as_str())
+    .bind(batch.outcome.as_ref().map(|hash| hash.as_str().to_owned()))
     .execute(&mut **tx)
     .await
     .map_err(failed("recording a batch"))?;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bulk;
+mod mapper_versions;
 mod read;
 mod rows;
 #[cfg(test)]

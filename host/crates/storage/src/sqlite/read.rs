@@ -68,6 +68,8 @@ fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
         batch: ContentHash::from_stored(get::<String>(row, "batch")?),
         mapper: ContentHash::from_stored(get::<String>(row, "mapper")?),
         catalog: ContentHash::from_stored(get::<String>(row, "catalog")?),
+        contract: get(row, "contract")?,
+        settings: ContentHash::from_stored(get::<String>(row, "settings")?),
     })
 }
 
@@ -194,7 +196,7 @@ impl Store for SqliteStore {
 
     async fn bookings(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<BookedTransaction>> {
         let rows = query(
-            "SELECT b.*, w.economic_id, m.mapper, m.catalog FROM booking b
+            "SELECT b.*, w.economic_id, m.mapper, m.catalog, m.contract, m.settings FROM booking b
              JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
              JOIN mapper_batch m ON m.input = b.batch
              WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'booked' ORDER BY b.transaction_id",

@@ -114,7 +114,7 @@ fn invoice(order: &str, revision: u32) -> Document {
             lines: vec![line],
             net_of: Vec::new(),
         },
-        origin: Origin { mapper: hash.clone(), input: hash.clone(), catalog: hash },
+        origin: Origin::new(hash.clone(), hash.clone(), hash),
     }
 }
 

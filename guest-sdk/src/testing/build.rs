@@ -1,9 +1,6 @@
-//! Testing a mapper natively, without Wasm: builders for what comes in, and assertions that an accountant would name.
+//! Builders for what comes in.
 
-use crate::{
-    BatchContext, Booking, CatalogEntry, Charge, CreditMemoOutcome, DocumentLine, Ledger, Leg, Money, Order,
-    OrderItem, OrderOutcome, Reason, Transaction, TransactionOutcome,
-};
+use crate::{BatchContext, CatalogEntry, Charge, Ledger, Leg, Money, Order, OrderItem, Transaction};
 
 /// A context with a dollar ledger: combinations are `01-{cost_center}-{account}`, and each of `purposes` has an
 /// account of its own, from 10001 on.
@@ -121,95 +118,46 @@ pub fn transaction(
     }
 }
 
-/// The lines of an invoice.
-///
-/// # Panics
-/// It is no invoice.
-#[track_caller]
-pub fn invoice(outcome: OrderOutcome) -> Vec<DocumentLine> {
-    match outcome {
-        OrderOutcome::Invoice(invoice) => invoice.lines,
-        other => panic!("expected an invoice, got {other:?}"),
+impl Order {
+    /// Under another id.
+    #[must_use]
+    pub fn with_id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
+    }
+
+    /// In another status, e.g. `CANCELLED`; what has not shipped has no day of shipping.
+    #[must_use]
+    pub fn with_status(mut self, status: &str) -> Self {
+        status.clone_into(&mut self.status);
+        if status != "SHIPPED" {
+            self.shipped_on = None;
+        }
+        self
+    }
+
+    /// With its taxes collected and remitted by Amazon.
+    #[must_use]
+    pub fn taxed_by_amazon(mut self) -> Self {
+        for item in &mut self.items {
+            "MARKETPLACE_FACILITATOR".clone_into(&mut item.tax_collection);
+        }
+        self
     }
 }
 
-/// A booking.
-///
-/// # Panics
-/// It is none.
-#[track_caller]
-pub fn booking(outcome: TransactionOutcome) -> Booking {
-    match outcome {
-        TransactionOutcome::Booking(booking) => booking,
-        other => panic!("expected a booking, got {other:?}"),
+impl Transaction {
+    /// Under another id.
+    #[must_use]
+    pub fn with_id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
     }
-}
 
-/// A booking's credit memo's lines.
-///
-/// # Panics
-/// It has none.
-#[track_caller]
-pub fn credit_memo(booking: &Booking) -> &[DocumentLine] {
-    match &booking.credit_memo {
-        Some(CreditMemoOutcome::CreditMemo(memo)) => &memo.lines,
-        other => panic!("expected a credit memo, got {other:?}"),
-    }
-}
-
-/// The codes and subjects for which a person has to look.
-///
-/// # Panics
-/// Nobody has to.
-#[track_caller]
-pub fn reasons(outcome: OrderOutcome) -> Vec<(String, String)> {
-    match outcome {
-        OrderOutcome::Review(reasons) => codes(&reasons),
-        other => panic!("expected a review, got {other:?}"),
-    }
-}
-
-/// Codes and subjects.
-pub fn codes(reasons: &[Reason]) -> Vec<(String, String)> {
-    reasons.iter().map(|reason| (reason.code.clone(), reason.subject.clone())).collect()
-}
-
-/// Debits equal credits, and the settlement account moves by the transaction's total.
-///
-/// # Panics
-/// They do not, or it does not.
-#[track_caller]
-pub fn assert_balanced(context: &BatchContext, transaction: &Transaction, booking: &Booking) {
-    let sum: i64 = booking.journal.iter().map(|line| line.amount.minor).sum();
-    assert_eq!(sum, 0, "debits exceed credits by {sum}: {:?}", booking.journal);
-    let settlement = context.account("settlement", None).expect("the context has a settlement account");
-    let settled = booking.journal.iter().filter(|line| line.account == settlement);
-    let settled: i64 = settled.map(|line| line.amount.minor).sum();
-    assert_eq!(settled, transaction.total.minor, "the settlement account moves by something else");
-}
-
-/// Lines sum to an amount.
-///
-/// # Panics
-/// They do not.
-#[track_caller]
-pub fn assert_total(lines: &[DocumentLine], minor: i64) {
-    let sum: i64 = lines.iter().map(|line| line.amount.minor).sum();
-    assert_eq!(sum, minor, "{lines:?}");
-}
-
-/// A credit memo takes back, account by account, no more than an invoice put there, in the other direction.
-///
-/// # Panics
-/// An account gets back something it never had, or more.
-#[track_caller]
-pub fn assert_reverses(invoice: &[DocumentLine], memo: &[DocumentLine]) {
-    let on = |lines: &[DocumentLine], account: &str| -> i64 {
-        lines.iter().filter(|line| line.account == account).map(|line| line.amount.minor).sum()
-    };
-    for line in memo {
-        let (had, back) = (on(invoice, &line.account), on(memo, &line.account));
-        let fits = back == 0 || (had.signum() == -back.signum() && back.abs() <= had.abs());
-        assert!(fits, "account {} had {had} and gets back {back}", line.account);
+    /// About another order, or about none.
+    #[must_use]
+    pub fn about(mut self, order: Option<&str>) -> Self {
+        self.order_id = order.map(str::to_owned);
+        self
     }
 }

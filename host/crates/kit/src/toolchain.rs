@@ -16,24 +16,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::process;
 
 /// The target that plugins are built for.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// How to compile a plugin.
 #[derive(Debug, Clone)]
-pub(crate) struct Toolchain {
+pub struct Toolchain {
     /// Told to the user.
-    pub(crate) found: String,
+    pub found: String,
     /// Environment for cargo.
-    pub(crate) env: Vec<(String, OsString)>,
+    pub env: Vec<(String, OsString)>,
     /// Distinguishes target folders: libraries of two compilers must not meet in one.
-    pub(crate) id: String,
+    pub id: String,
 }
 
 /// Finds or makes a toolchain.
 ///
 /// # Errors
 /// None of the ways is open; the message says what to install.
-pub(crate) fn ensure() -> Result<Toolchain> {
+pub fn ensure() -> Result<Toolchain> {
     let sysroot = sysroot()?;
     if target_libraries(&sysroot).is_dir() {
         return Ok(rustup_toolchain("the Rust toolchain has the target"));

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 ///
 /// # Errors
 /// It cannot be started or fails.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", name(command)))?;
     if !status.success() {
         bail!("{} failed: {status}", name(command));
@@ -22,7 +22,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be started, fails, or prints something other than text.
-pub(crate) fn stdout(command: &mut Command) -> Result<String> {
+pub fn stdout(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -39,7 +39,7 @@ fn name(command: &Command) -> String {
 }
 
 /// Whether a program is on the path.
-pub(crate) fn on_path(program: &str) -> bool {
+pub fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
@@ -48,7 +48,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 ///
 /// # Errors
 /// Neither `XDG_CACHE_HOME` nor `HOME` is set.
-pub(crate) fn cache_dir() -> Result<PathBuf> {
+pub fn cache_dir() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
@@ -60,25 +60,25 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 ///
 /// # Errors
 /// The file cannot be made or locked.
-pub(crate) fn lock(path: &Path) -> Result<File> {
+pub fn lock(path: &Path) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
 /// Where cargo builds, and the root of the workspace.
-pub(crate) struct Folders {
+pub struct Folders {
     /// Cargo's target folder.
-    pub(crate) target: PathBuf,
+    pub target: PathBuf,
     /// The workspace.
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
 }
 
 /// Asks cargo for its folders.
 ///
 /// # Errors
 /// Cargo does not answer.
-pub(crate) fn folders() -> Result<Folders> {
+pub fn folders() -> Result<Folders> {
     let text = stdout(Command::new("cargo").args(["metadata", "--format-version=1", "--no-deps"]))?;
     let metadata: serde_json::Value = serde_json::from_str(&text)?;
     let path = |key: &str| -> Result<PathBuf> {

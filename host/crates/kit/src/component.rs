@@ -1,0 +1,41 @@
+//! From a crate to a component.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+use wit_component::ComponentEncoder;
+
+use crate::toolchain::{TARGET, Toolchain};
+
+/// `cargo build` for the target, as every component is built: fast and small, without unwinding, the same whatever
+/// the caller's environment says.
+pub fn cargo(toolchain: &Toolchain, target_dir: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--release", "--target", TARGET])
+        .envs(toolchain.env.iter().cloned())
+        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3")
+        .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+        .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
+        // Names of functions stay: a trap and a profile name them.
+        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo
+}
+
+/// Wraps a core module, whose interface the SDK wrote into a custom section, into a component.
+///
+/// # Errors
+/// `KIT-COMPONENT`: it has no such section, or is no module.
+pub fn of_module(module: &[u8]) -> Result<Vec<u8>> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.encode())
+        .context("KIT-COMPONENT: what was built is no component: does the crate call export_mapper!?")
+}

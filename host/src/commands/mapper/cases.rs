@@ -1,0 +1,349 @@
+//! Golden cases on the component: the contract's JSON, taken through the same conversions as live records.
+//!
+//! What the host does not hand over or take back is not seen here: the `extra` of a record, which only the native test
+//! of the same case compares.
+
+use jiff::tz::TimeZone;
+use ml_connector_domain::canonical::{self, TransactionStatus};
+use ml_connector_domain::catalog::CatalogEntry;
+use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::mapping::{self, BatchContext};
+use ml_connector_domain::{Date, Money, Timestamp};
+use ml_connector_mapper::Limits;
+use ml_connector_ports::{Mapper, MapperFault};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CaseRun {
+    /// `{"orders": [...], "transactions": [...]}`, without members that are null or an empty list.
+    pub(super) output: Value,
+    /// Fuel burnt by both calls.
+    pub(super) fuel: u64,
+    /// Fuel that they might have burnt.
+    pub(super) fuel_max: u64,
+    /// What the mapper logged.
+    pub(super) log: Vec<String>,
+}
+
+/// Why a case has no output.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CaseError {
+    /// The input is not what the contract says.
+    #[error("MAP-CASE: the input is not what the contract says: {0}")]
+    Input(String),
+    /// The mapper failed on it.
+    #[error("MAP-FAULT: {0}")]
+    Fault(#[from] MapperFault),
+}
+
+#[derive(Deserialize)]
+struct Case {
+    context: Context,
+    #[serde(default)]
+    orders: Vec<Order>,
+    #[serde(default)]
+    transactions: Vec<Transaction>,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    seller: String,
+    #[serde(default)]
+    settings: Vec<(String, String)>,
+    ledger: Ledger,
+    #[serde(default)]
+    catalog: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Ledger {
+    name: String,
+    currency: String,
+    time_zone: String,
+    combination: String,
+    default_cost_center: String,
+    #[serde(default)]
+    accounts: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    sku: String,
+    marketplace: String,
+    revenue_account: String,
+    cogs_account: Option<String>,
+    cost_center: String,
+    rule: String,
+}
+
+#[derive(Deserialize)]
+struct Amount {
+    minor: i64,
+    currency: String,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    id: String,
+    marketplace: String,
+    status: String,
+    fulfilled_by: String,
+    created: i64,
+    updated: i64,
+    shipped_on: Option<Date>,
+    replaces: Option<String>,
+    total: Option<Amount>,
+    #[serde(default)]
+    items: Vec<Item>,
+    #[serde(default)]
+    extra: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    id: String,
+    sku: String,
+    title: String,
+    quantity_ordered: u32,
+    quantity_fulfilled: u32,
+    #[serde(default)]
+    charges: Vec<Charge>,
+    tax_collection: String,
+}
+
+#[derive(Deserialize)]
+struct Charge {
+    kind: String,
+    amount: Amount,
+}
+
+#[derive(Deserialize)]
+struct Transaction {
+    id: String,
+    kind: String,
+    description: String,
+    posted: i64,
+    group: Option<String>,
+    order_id: Option<String>,
+    marketplace: Option<String>,
+    total: Amount,
+    #[serde(default)]
+    legs: Vec<Leg>,
+}
+
+#[derive(Deserialize)]
+struct Leg {
+    path: String,
+    amount: Amount,
+    sku: Option<String>,
+    order_item_id: Option<String>,
+}
+
+fn wrong(error: impl std::fmt::Display) -> CaseError {
+    CaseError::Input(error.to_string())
+}
+
+fn money(amount: &Amount) -> Result<Money, CaseError> {
+    let currency = amount.currency.parse().map_err(|error| wrong(format!("{}: {error}", amount.currency)))?;
+    Ok(Money::new(amount.minor, currency))
+}
+
+fn time(millis: i64) -> Result<Timestamp, CaseError> {
+    Timestamp::from_millisecond(millis).map_err(wrong)
+}
+
+impl Context {
+    fn domain(self) -> Result<BatchContext, CaseError> {
+        let Ledger { name, currency, time_zone, combination, default_cost_center, accounts } = self.ledger;
+        // What a mapper does not see is of no account here.
+        let none = "-";
+        let ledger = json!({
+            "business_unit": none, "ledger_name": name, "ledger_id": none, "data_access_set_id": none,
+            "ledger_currency": currency, "conversion_type": none, "time_zone": time_zone,
+            "transaction_source": none, "invoice_type": none, "credit_memo_source": none,
+            "credit_memo_type": none, "payment_terms": none, "journal_source": none, "journal_category": none,
+            "bill_to": {}, "combination": { "delimiter": none, "template": combination },
+            "accounts": accounts.into_iter().map(|(k, v)| (k, Value::from(v))).collect::<Map<_, _>>(),
+            "default_cost_center": default_cost_center,
+        });
+        let ledger: LedgerSetup =
+            serde_json::from_value(ledger).map_err(|e| wrong(format!("context.ledger: {e}")))?;
+        let entry = |entry: Entry| CatalogEntry {
+            sku: entry.sku.as_str().into(),
+            marketplace: entry.marketplace.as_str().into(),
+            revenue: entry.revenue_account,
+            cogs: entry.cogs_account,
+            cost_center: entry.cost_center,
+            rule: entry.rule,
+        };
+        Ok(BatchContext {
+            seller: self.seller.as_str().into(),
+            settings: self.settings,
+            ledger,
+            catalog: self.catalog.into_iter().map(entry).collect(),
+        })
+    }
+}
+
+impl Order {
+    fn domain(self, zone: &TimeZone) -> Result<canonical::Order, CaseError> {
+        let noon = |day: Date| zone.to_timestamp(day.at(12, 0, 0, 0)).map_err(wrong);
+        let channel = self.extra.into_iter().find(|(name, _)| name == "channel");
+        Ok(canonical::Order {
+            id: self.id.as_str().into(),
+            marketplace: self.marketplace.as_str().into(),
+            status: self.status,
+            fulfilled_by: self.fulfilled_by,
+            channel: channel.map_or_else(|| "AMAZON".to_owned(), |(_, channel)| channel),
+            created: time(self.created)?,
+            updated: time(self.updated)?,
+            shipped: self.shipped_on.map(noon).transpose()?,
+            replaces: self.replaces.map(|id| id.as_str().into()),
+            total: self.total.as_ref().map(money).transpose()?,
+            items: self.items.into_iter().map(Item::domain).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Item {
+    fn domain(self) -> Result<canonical::OrderItem, CaseError> {
+        let charge =
+            |charge: Charge| Ok(canonical::Charge { amount: money(&charge.amount)?, kind: charge.kind });
+        Ok(canonical::OrderItem {
+            id: self.id.as_str().into(),
+            sku: self.sku.as_str().into(),
+            title: self.title,
+            quantity_ordered: self.quantity_ordered,
+            quantity_fulfilled: self.quantity_fulfilled,
+            charges: self.charges.into_iter().map(charge).collect::<Result<_, CaseError>>()?,
+            tax_collection: self.tax_collection,
+        })
+    }
+}
+
+impl Transaction {
+    fn domain(self) -> Result<canonical::Transaction, CaseError> {
+        let leg = |leg: Leg| {
+            Ok(canonical::Leg {
+                amount: money(&leg.amount)?,
+                path: leg.path,
+                sku: leg.sku.map(|sku| sku.as_str().into()),
+                order_item: leg.order_item_id.map(|id| id.as_str().into()),
+            })
+        };
+        Ok(canonical::Transaction {
+            id: self.id.as_str().into(),
+            kind: self.kind,
+            status: TransactionStatus::Released,
+            description: self.description,
+            posted: time(self.posted)?,
+            group: self.group.map(|id| id.as_str().into()),
+            settlement: None,
+            order: self.order_id.map(|id| id.as_str().into()),
+            deferred_twin: None,
+            release_twin: None,
+            marketplace: self.marketplace.map(|id| id.as_str().into()),
+            total: money(&self.total)?,
+            legs: self.legs.into_iter().map(leg).collect::<Result<_, CaseError>>()?,
+        })
+    }
+}
+
+fn reasons(reasons: &[mapping::Reason]) -> Value {
+    let reason = |r: &mapping::Reason| json!({ "code": r.code, "message": r.message, "subject": r.subject });
+    reasons.iter().map(reason).collect()
+}
+
+fn amount(money: Money) -> Value {
+    json!({ "minor": money.minor, "currency": money.currency.code() })
+}
+
+fn lines(lines: &[mapping::DocumentLine]) -> Value {
+    let line = |line: &mapping::DocumentLine| {
+        json!({
+            "description": line.description, "amount": amount(line.amount), "quantity": line.quantity,
+            "account": line.account, "sku": line.sku, "order_item_id": line.order_item, "rule": line.rule,
+        })
+    };
+    lines.iter().map(line).collect()
+}
+
+fn order_outcome(outcome: &mapping::OrderOutcome) -> Value {
+    match outcome {
+        mapping::OrderOutcome::Invoice(invoice) => json!({ "Invoice": { "lines": lines(invoice) } }),
+        mapping::OrderOutcome::Review(why) => json!({ "Review": reasons(why) }),
+        mapping::OrderOutcome::Skip(why) => json!({ "Skip": why }),
+    }
+}
+
+fn transaction_outcome(outcome: &mapping::TransactionOutcome) -> Value {
+    let booking = match outcome {
+        mapping::TransactionOutcome::Booking(booking) => booking,
+        mapping::TransactionOutcome::Review(why) => return json!({ "Review": reasons(why) }),
+        mapping::TransactionOutcome::Skip(why) => return json!({ "Skip": why }),
+    };
+    let line = |line: &mapping::JournalLine| {
+        json!({
+            "account": line.account, "amount": amount(line.amount), "label": line.label, "rule": line.rule,
+        })
+    };
+    let journal: Value = booking.journal.iter().map(line).collect();
+    let credit_memo = booking.credit_memo.as_ref().map(|memo| match memo {
+        mapping::CreditMemoOutcome::CreditMemo { order, lines: memo } => {
+            json!({ "CreditMemo": { "order_id": order, "lines": lines(memo) } })
+        }
+        mapping::CreditMemoOutcome::Review(why) => json!({ "Review": reasons(why) }),
+    });
+    json!({ "Booking": { "journal": journal, "credit_memo": credit_memo } })
+}
+
+/// Without members that are null or an empty list, and without `extra`.
+pub(super) fn comparable(value: Value) -> Value {
+    let empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    match value {
+        Value::Array(list) => list.into_iter().map(comparable).collect(),
+        Value::Object(members) => {
+            let left = members.into_iter().filter(|(name, value)| name != "extra" && !empty(value));
+            Value::Object(left.map(|(name, value)| (name, comparable(value))).collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+/// Maps a golden case's input.
+///
+/// # Errors
+/// See [`CaseError`].
+pub(super) async fn run(mapper: &dyn Mapper, input: &str) -> Result<CaseRun, CaseError> {
+    let Case { context, orders, transactions } = serde_json::from_str(input).map_err(wrong)?;
+    let (context, limits) = (context.domain()?, Limits::default());
+    let zone = TimeZone::get(&context.ledger.time_zone).map_err(wrong)?;
+    let orders: Vec<_> = orders.into_iter().map(|order| order.domain(&zone)).collect::<Result<_, _>>()?;
+    let transactions: Vec<_> = transactions.into_iter().map(Transaction::domain).collect::<Result<_, _>>()?;
+    let (mut output, mut run) =
+        (Map::new(), CaseRun { output: Value::Null, fuel: 0, fuel_max: 0, log: Vec::new() });
+    if !orders.is_empty() {
+        let items = orders.iter().map(|order| order.items.len()).sum();
+        let mapped = mapper.map_orders(&context, &orders).await?;
+        output.insert("orders".to_owned(), mapped.outcomes.iter().map(order_outcome).collect());
+        run.took((mapped.fuel, limits.fuel(orders.len(), items)), mapped.log);
+    }
+    if !transactions.is_empty() {
+        let legs = transactions.iter().map(|transaction| transaction.legs.len()).sum();
+        let mapped = mapper.map_transactions(&context, &transactions).await?;
+        output.insert("transactions".to_owned(), mapped.outcomes.iter().map(transaction_outcome).collect());
+        run.took((mapped.fuel, limits.fuel(transactions.len(), legs)), mapped.log);
+    }
+    run.output = comparable(Value::Object(output));
+    Ok(run)
+}
+
+impl CaseRun {
+    fn took(&mut self, (fuel, fuel_max): (u64, u64), log: Vec<String>) {
+        self.fuel += fuel;
+        self.fuel_max += fuel_max;
+        self.log.extend(log);
+    }
+}

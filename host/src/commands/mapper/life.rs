@@ -1,0 +1,192 @@
+//! `mapper upload`, `shadow`, `activate` and `rollback`: what changes which version maps.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ml_connector_domain::audit::{Action, AuditEvent};
+use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::{SellerId, Timestamp};
+use ml_connector_mapper::{Limits, MapperRuntime};
+use ml_connector_pipeline::versions::{canary_place, replay::begins};
+use ml_connector_ports::Mapper as _;
+use ml_connector_storage::{Change, MapperChange, MapperVersions as _, Store as _};
+
+use super::{Whom, component, look, sign};
+use crate::app::App;
+use crate::commands::{Outcome, say};
+use crate::config::Config;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// The sellers that are meant.
+///
+/// # Errors
+/// `MAP-SELLER`: nobody, or somebody whom the configuration does not name.
+fn sellers(config: &Config, whom: &Whom) -> Result<Vec<SellerId>, String> {
+    let known: Vec<SellerId> = config.sellers.iter().map(|seller| seller.id.clone()).collect();
+    if whom.all {
+        return Ok(known);
+    }
+    if whom.seller.is_empty() {
+        return Err("MAP-SELLER: say for whom: --seller ID, or --all".to_owned());
+    }
+    let wanted = whom.seller.iter().map(|id| SellerId::new(id.as_str()));
+    wanted
+        .map(|id| match known.contains(&id) {
+            true => Ok(id),
+            false => Err(format!("MAP-SELLER: the configuration names no seller {id}")),
+        })
+        .collect()
+}
+
+/// The version that a text names.
+///
+/// # Errors
+/// `MAP-VERSION`: none, or several.
+pub(super) async fn version(app: &App, text: &str) -> Result<ContentHash, Failure> {
+    let mut found: Vec<ContentHash> =
+        app.store.mapper_versions().await?.into_iter().map(|row| row.digest).collect();
+    found.retain(|digest| begins(digest, text));
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(format!("MAP-VERSION: no version begins with `{text}`: see `mapper list`").into()),
+        _ => {
+            Err(format!("MAP-VERSION: {} versions begin with `{text}`: write more of it", found.len()).into())
+        }
+    }
+}
+
+fn changed(at: Timestamp, seller: &SellerId, subject: &str, detail: String) -> Change {
+    let (seller, subject) = (seller.clone(), subject.to_owned());
+    Change::Audit(AuditEvent { at, seller, subject, action: Action::MapperChanged, detail })
+}
+
+/// Checks a component and keeps it.
+pub(super) async fn upload(config: Config, file: &Path, whom: &Whom, signature: Option<PathBuf>) -> Outcome {
+    let whom = sellers(&config, whom)?;
+    let limits = Limits::default();
+    let bytes = look::read(file, limits.component_bytes_max as u64)?;
+    let digest = ContentHash::of(&bytes);
+    let signature = signature.or_else(|| Some(sign::beside(file)).filter(|path| path.is_file()));
+    let author = match &signature {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Some(sign::author(&config.mappers, &digest, &text)?)
+        }
+        None if config.mappers.require_signature => {
+            return Err(
+                format!("SIG-MISSING: {digest} is not signed, and mappers.require_signature is set").into()
+            );
+        }
+        None => None,
+    };
+    let mapper = MapperRuntime::new(limits)?.load(&bytes)?;
+    let identity = mapper.identity().clone();
+    let app = App::open(config).await?;
+    let now = app.clock.shared().now();
+    let by = author.as_ref().map_or("nobody".to_owned(), |author| format!("`{author}`"));
+    let why = format!("{} {} uploaded, signed by {by}", identity.name, identity.version);
+    let kept = component(&identity, bytes, author, now);
+    let mut changes = vec![Change::Mapper(MapperChange::Component(Box::new(kept)))];
+    for seller in &whom {
+        changes.push(changed(now, seller, digest.as_str(), why.clone()));
+        let (seller, digest, why) = (seller.clone(), digest.clone(), why.clone());
+        changes.push(Change::Mapper(MapperChange::Validated { seller, digest, why, at: now }));
+    }
+    app.store.apply(changes).await?;
+    say(&format!("{why}\nsha256 {digest}\nvalidated for {} sellers", whom.len()));
+    app.store.close().await;
+    Ok(())
+}
+
+/// Lets a version run as the shadow.
+pub(super) async fn shadow(config: Config, text: &str, whom: &Whom) -> Outcome {
+    let whom = sellers(&config, whom)?;
+    let app = App::open(config).await?;
+    let digest = if text == "none" { None } else { Some(version(&app, text).await?) };
+    let now = app.clock.shared().now();
+    for seller in whom {
+        let pointer = app.store.mapper_pointer(&seller).await?;
+        if digest.is_some() && pointer.active == digest {
+            return Err(format!("MAP-ACTIVE: {seller} is mapped by this version already").into());
+        }
+        let shown = digest.as_ref().map_or("none", ContentHash::as_str).to_owned();
+        let detail = format!("shadow: {shown}");
+        let change = MapperChange::Shadow { seller: seller.clone(), digest: digest.clone(), at: now };
+        app.store.apply(vec![Change::Mapper(change), changed(now, &seller, &shown, detail)]).await?;
+        say(&format!("{seller}: shadow {shown}"));
+    }
+    app.store.close().await;
+    Ok(())
+}
+
+/// Lets a version map.
+pub(super) async fn activate(config: Config, text: &str, whom: &Whom, share: u8) -> Outcome {
+    let whom = sellers(&config, whom)?;
+    let app = App::open(config).await?;
+    let digest = if text == "configured" { None } else { Some(version(&app, text).await?) };
+    let now = app.clock.shared().now();
+    let (mut moved, all) = (0, whom.len());
+    for seller in whom {
+        if digest.as_ref().is_some_and(|digest| canary_place(&seller, digest) >= share) {
+            continue;
+        }
+        let shown = digest.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
+        let why = format!("activated by the operator for {share} % of {all}");
+        let detail = format!("{shown} {why}");
+        let (id, digest) = (seller.clone(), digest.clone());
+        let change = MapperChange::Activate { seller: id, digest, why, at: now };
+        let took = swap(&app, vec![Change::Mapper(change), changed(now, &seller, &shown, detail)]).await?;
+        say(&format!("{seller}: active {shown} ({:.1} ms)", took.as_secs_f64() * 1_000.0));
+        moved += 1;
+    }
+    say(&format!("{moved} of {all} sellers"));
+    app.store.close().await;
+    Ok(())
+}
+
+/// Goes back to the version before.
+pub(super) async fn roll_back(config: Config, whom: &Whom, text: Option<String>) -> Outcome {
+    let meant = sellers(&config, whom)?;
+    let app = App::open(config).await?;
+    let only = match text {
+        Some(text) => Some(version(&app, &text).await?),
+        None => None,
+    };
+    let now = app.clock.shared().now();
+    for seller in meant {
+        let pointer = app.store.mapper_pointer(&seller).await?;
+        if only.is_some() && pointer.active != only {
+            continue;
+        }
+        if whom.all && pointer.previous.is_none() {
+            say(&format!("{seller}: nothing to roll back to"));
+            continue;
+        }
+        let Some(to) = &pointer.previous else {
+            return Err(
+                format!("MAP-PREVIOUS: {seller} has nothing to roll back to: activate a version").into()
+            );
+        };
+        let to = to.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
+        let from = pointer.active.as_ref().map_or("the configuration's file", ContentHash::as_str);
+        let why = "rolled back by the operator".to_owned();
+        let told = changed(now, &seller, from, format!("{why}: from {from} to {to}"));
+        let change = MapperChange::RollBack { seller: seller.clone(), why, at: now };
+        let took = swap(&app, vec![Change::Mapper(change), told]).await?;
+        say(&format!("{seller}: rolled back to {to} ({:.1} ms)", took.as_secs_f64() * 1_000.0));
+    }
+    app.store.close().await;
+    Ok(())
+}
+
+/// Swaps pointers; says how long that took by the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "a figure for the operator; the books' clock may stand still")]
+async fn swap(app: &App, changes: Vec<Change>) -> Result<Duration, Failure> {
+    let began = std::time::Instant::now();
+    app.store.apply(changes).await?;
+    Ok(began.elapsed())
+}
