@@ -103,6 +103,7 @@ pub fn sum_by_account(differences: impl IntoIterator<Item = Difference>) -> Vec<
 #[cfg(test)]
 mod tests {
     use ml_connector_domain::Money;
+    use ml_connector_domain::mapping::LineClass;
 
     use super::*;
 
@@ -115,6 +116,7 @@ mod tests {
             sku: None,
             order_item: None,
             rule: String::new(),
+            class: LineClass::Revenue,
         };
         order_effects(&OrderOutcome::Invoice(lines.iter().map(line).collect()))
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use ml_connector_domain::Timestamp;
 use ml_connector_domain::canonical::{Order, Transaction};
-use ml_connector_domain::document::{Body, Document};
+use ml_connector_domain::document::{Body, Credit, Document};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::{
     CreditMemoOutcome, DocumentLine, Mapped, OrderOutcome, TransactionOutcome,
@@ -144,8 +144,12 @@ async fn documents(
     for body in parts.store.made_in_batch(&batch.input).await?.documents {
         let document: Document = stored("document", &body)?;
         let kept = match &document.body {
-            Body::Invoice { lines, .. } | Body::CreditMemo { lines, .. } => lines,
-            Body::Journal { .. } => continue,
+            Body::Invoice { lines, net_of, .. } if net_of.is_empty() => lines,
+            Body::CreditMemo { lines, cause: Credit::Refund { .. }, .. } => lines,
+            // These are made of what several batches said, or of other documents.
+            Body::Invoice { .. } | Body::CreditMemo { .. } | Body::Journal { .. } | Body::Receipt { .. } => {
+                continue;
+            }
         };
         let made = lines.get(document.subject());
         let same = match made {
