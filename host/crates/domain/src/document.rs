@@ -227,11 +227,12 @@ impl Document {
     }
 
     /// What it is about, in Amazon's terms: the order, the refund or the settlement; a correction is about the invoice
-    /// that it takes back, a receipt about a settlement and a customer.
+    /// that it takes back, a reversal about its journal, a receipt about a settlement and a customer.
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Invoice { order, .. } => order.as_str(),
             Body::CreditMemo { cause, .. } => cause.as_str(),
+            Body::Journal { reverses: Some(original), .. } => original.as_str(),
             Body::Journal { group, .. } => group.as_str(),
             Body::Receipt { subject, .. } => subject,
         }
