@@ -227,6 +227,22 @@ pub enum Change {
     },
     /// Says what happened.
     Audit(AuditEvent),
+    /// Keeps a signed checkpoint; refused if there is one of this size.
+    Checkpoint {
+        /// Leaves.
+        size: u64,
+        /// When it was made.
+        at: Timestamp,
+        /// The signed note.
+        note: String,
+    },
+    /// Names the key that signs checkpoints; refused if one is named already.
+    AuditKey {
+        /// The public key, as notes write it.
+        public: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A call of a mapper.

@@ -12,14 +12,19 @@
 //! 4. Add a test to the suite in `sqlite::tests`.
 //!
 //! **Architecture invariant:** sqlx is used in this crate only. **Architecture invariant:** no row of
-//! `audit_event` is ever changed or removed (the database itself refuses).
+//! `audit_event` is ever changed or removed (the database itself refuses), and each is a leaf of the Merkle log from the
+//! transaction on that writes it.
 
 mod change;
+mod log;
 mod read;
 mod sqlite;
 mod upkeep;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
+pub use log::{
+    AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,
+};
 pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, StageCount, Store,

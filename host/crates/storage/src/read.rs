@@ -208,7 +208,7 @@ pub struct Counts {
 /// All methods fail with [`crate::StoreError`]: the database is gone, full or locked for too long, or holds what
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
-pub trait Store: crate::Upkeep {
+pub trait Store: crate::Upkeep + crate::AuditLog {
     /// Applies all changes, or none.
     ///
     /// # Errors

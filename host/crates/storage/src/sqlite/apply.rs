@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, failed, upkeep};
+use super::{SqliteStore, failed, log, upkeep};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -23,6 +23,10 @@ impl SqliteStore {
             self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
         let mut many = Bulk::default();
         for change in changes {
+            // Whoever plans a document, its bytes are tied to the log.
+            if let Change::Plan { document, at, .. } = &change {
+                many.record(log::recorded(document, *at)?);
+            }
             if let Some(single) = many.take(change) {
                 apply(&mut tx, single).await?;
             }
@@ -48,6 +52,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Review(draft) => review(tx, draft).await,
         Change::Resolve { .. } => resolve(tx, change).await,
         Change::Credential { .. } => credential(tx, change).await,
+        Change::Checkpoint { .. } | Change::AuditKey { .. } => log::apply(tx, change).await,
         Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
         of_upkeep => upkeep::apply(tx, of_upkeep).await,
     }

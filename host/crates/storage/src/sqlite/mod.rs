@@ -2,6 +2,7 @@
 
 mod apply;
 mod bulk;
+mod log;
 mod read;
 mod rows;
 #[cfg(test)]
@@ -54,6 +55,19 @@ impl SqliteStore {
             .await
             .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        let store = Self { pool };
+        store.begin_the_log().await?;
+        Ok(store)
+    }
+
+    /// Opens a file to read it only, as it is: nothing is brought up to date or judged.
+    ///
+    /// # Errors
+    /// The file is missing or no database.
+    pub async fn open_to_read(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+        let opened = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await;
+        let pool = opened.map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
         Ok(Self { pool })
     }
 
