@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     RefreshToken(Account),
     /// Fusion's client secret.
     FusionClientSecret,
+    /// The key that signs checkpoints of the audit log.
+    AuditKey,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::AmazonClientSecretBefore => "amazon-client-secret/before".to_owned(),
             Self::RefreshToken(account) => format!("amazon-refresh-token/{}", account.region),
             Self::FusionClientSecret => "fusion-client-secret".to_owned(),
+            Self::AuditKey => "audit-key".to_owned(),
         }
     }
 }
@@ -122,7 +125,7 @@ impl CredentialStore {
         Ok(self.store.apply(changes).await?)
     }
 
-    async fn sealed(
+    pub(crate) async fn sealed(
         &self,
         kind: &Kind,
         secret: &SecretString,

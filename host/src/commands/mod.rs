@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod audit;
 mod look;
 mod secrets;
 mod serve;
@@ -10,6 +11,10 @@ use std::error::Error;
 pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
+};
+pub(crate) use audit::{
+    NotAsItWas, VerifyRequest, audit_checkpoint, audit_key, audit_verify, evidence, evidence_verify,
+    export_hledger,
 };
 pub(crate) use look::{explain, report, review};
 pub(crate) use secrets::{

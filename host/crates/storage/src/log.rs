@@ -113,6 +113,9 @@ pub trait AuditLog: Send + Sync {
     /// All checkpoints, the smallest first.
     async fn log_checkpoints(&self) -> Result<Vec<CheckpointRow>>;
 
+    /// The checkpoint over the most events.
+    async fn newest_checkpoint(&self) -> Result<Option<CheckpointRow>>;
+
     /// The public key that the store names.
     async fn log_key(&self) -> Result<Option<String>>;
 

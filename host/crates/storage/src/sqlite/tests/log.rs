@@ -83,9 +83,19 @@ async fn events_from_before_the_log_get_their_leaves_when_the_file_is_opened() {
     .execute(&pool)
     .await
     .expect("writes");
+    sqlx::query(
+        "INSERT INTO document (key, seller, kind, subject, revision, currency, expected_minor, body, body_hash, planned_at)
+         VALUES ('IOLD', 'A1', 'invoice', 'O1', 0, 'USD', 1, '{}', '', 1790000000000)",
+    )
+    .execute(&pool)
+    .await
+    .expect("writes");
     pool.close().await;
     let store = SqliteStore::open(&path).await.expect("brings it up to date");
-    assert_eq!(assert_whole(&store).await.size(), 6_000);
+    assert_eq!(assert_whole(&store).await.size(), 6_001);
+    let last = store.log_events(6_000, 2).await.expect("reads").remove(0).detail.expect("is set");
+    let said = format!("document IOLD sha256 {}", ContentHash::of(b"{}"));
+    assert_eq!(String::from_utf8(last).expect("text"), said, "the document is tied to the log");
     let gap = store.log_events(2, 2).await.expect("reads");
     assert!(gap.iter().all(|event| event.action.as_deref() == Some(b"missing".as_slice())), "{gap:?}");
     store.apply(vec![event("O1")]).await.expect("goes on");
@@ -97,7 +107,7 @@ async fn events_from_before_the_log_get_their_leaves_when_the_file_is_opened() {
     }
     store.close().await;
     let again = SqliteStore::open(&path).await.expect("opens again");
-    assert_eq!(assert_whole(&again).await.size(), 6_001);
+    assert_eq!(assert_whole(&again).await.size(), 6_002);
     again.close().await;
     for end in ["", "-wal", "-shm"] {
         let _gone = std::fs::remove_file(format!("{}{end}", path.display()));
@@ -113,6 +123,23 @@ async fn an_event_put_behind_the_logs_end_stops_the_next_one() {
     sqlx::query(slipped).execute(&fresh.store.pool).await.expect("writes");
     let refused = fresh.store.apply(vec![event("O2")]).await.expect_err("its place is taken");
     assert!(refused.to_string().contains("audit verify"), "{refused}");
+}
+
+/// Who verifies while the daemon goes on must not take what comes meanwhile for something slipped in.
+#[tokio::test]
+async fn a_reader_sees_one_state_while_others_write() {
+    let fresh = Fresh::open().await;
+    fresh.apply(vec![event("O1")]).await;
+    let reader = SqliteStore::open_to_read(&fresh.path).await.expect("opens");
+    assert_eq!(assert_whole(&reader).await.size(), 1);
+    fresh.apply(vec![event("O2"), event("O3")]).await;
+    assert_eq!(assert_whole(&reader).await.size(), 1);
+    reader.close().await;
+    let later = SqliteStore::open_to_read(&fresh.path).await.expect("opens");
+    assert_eq!(assert_whole(&later).await.size(), 3);
+    assert!(later.apply(vec![event("O4")]).await.is_err(), "it only reads");
+    later.close().await;
+    assert_eq!(assert_whole(&fresh.store).await.size(), 3);
 }
 
 #[tokio::test]
