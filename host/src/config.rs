@@ -71,6 +71,9 @@ pub(crate) struct Config {
     pub(crate) amazon: AmazonConfig,
     /// Fusion.
     pub(crate) fusion: FusionConfig,
+    /// The audit log.
+    #[serde(default)]
+    pub(crate) audit: AuditConfig,
     /// How often what is done, for sellers that have no cadence of their own.
     #[serde(default)]
     pub(crate) cadence: CadenceConfig,
@@ -201,6 +204,22 @@ fn exchanges_max() -> usize {
 
 fn lwa_url() -> String {
     "https://api.amazon.com/auth/o2/token".to_owned()
+}
+
+/// The audit log.
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct AuditConfig {
+    /// Minutes between two signed checkpoints.
+    pub(crate) checkpoint_minutes: u32,
+    /// The file that checkpoints are appended to, to be taken elsewhere.
+    pub(crate) checkpoints: PathBuf,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { checkpoint_minutes: 60, checkpoints: PathBuf::from("audit.checkpoints") }
+    }
 }
 
 /// How often what is done, in minutes.
@@ -341,6 +360,9 @@ impl Config {
         }
         self.cadence.check("cadence")?;
         self.fusion.options(self.development)?;
+        if self.audit.checkpoint_minutes == 0 {
+            return Err(value("audit.checkpoint_minutes", "write 1 or more"));
+        }
         let keys = [
             self.master_key_file.is_some(),
             self.master_key_variable.is_some(),

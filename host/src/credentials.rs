@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     FusionRefreshToken,
     /// State and verifier of such a consent while it is under way.
     FusionConsent,
+    /// The key that signs checkpoints of the audit log.
+    AuditKey,
 }
 
 impl Kind {
@@ -62,6 +64,7 @@ impl Kind {
             Self::FusionPrivateKey => "fusion-private-key".to_owned(),
             Self::FusionRefreshToken => "fusion-refresh-token".to_owned(),
             Self::FusionConsent => "fusion-consent".to_owned(),
+            Self::AuditKey => "audit-key".to_owned(),
         }
     }
 }
@@ -134,7 +137,7 @@ impl CredentialStore {
         Ok(self.store.apply(changes).await?)
     }
 
-    async fn sealed(
+    pub(crate) async fn sealed(
         &self,
         kind: &Kind,
         secret: &SecretString,

@@ -153,6 +153,9 @@ enum Command {
     Explain {
         /// The id; without one, an example is chosen
         id: Option<String>,
+        /// One JSON object, with all that stands behind each line
+        #[arg(long)]
+        json: bool,
     },
     /// Take a posted journal back: show the opposite journal and, with --yes, plan it
     Reverse {
@@ -164,6 +167,81 @@ enum Command {
         /// Plan it; the daemon posts it
         #[arg(long)]
         yes: bool,
+    },
+    /// The audit log: verify it, sign it, print its public key
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Write one archive for a period that an auditor can check without ml-connector
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Evidence {
+        /// The month, e.g. 2026-10
+        #[arg(long, required = true)]
+        period: Option<ml_connector_audit::period::Period>,
+        /// The archive to write
+        #[arg(long, required = true)]
+        out: Option<PathBuf>,
+        #[command(subcommand)]
+        command: Option<EvidenceCommand>,
+    },
+    /// Write the books for another program
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Say whether every event is as it was written, and which is not. Exit code 0: it is; 3: it is not; 1: that
+    /// could not be found out. Needs neither configuration nor master key where --database is given
+    Verify {
+        /// The database; without it, the configuration's
+        #[arg(long)]
+        database: Option<PathBuf>,
+        /// A file of checkpoints, best one that was kept elsewhere; without it, the one beside the configuration's database
+        #[arg(long)]
+        checkpoints: Vec<PathBuf>,
+        /// The public key as `audit key` printed it, or a file with it; without it, the one that the database names
+        #[arg(long)]
+        public_key: Option<String>,
+    },
+    /// Print the public key that checkpoints are verified with
+    Key {
+        /// As openssl reads it
+        #[arg(long)]
+        pem: bool,
+    },
+    /// Sign the log as it stands; a running daemon does so by itself
+    Checkpoint,
+}
+
+#[derive(Subcommand)]
+enum EvidenceCommand {
+    /// Check an archive; exit codes as for `audit verify`
+    Verify {
+        /// The archive
+        file: PathBuf,
+        /// The public key as the operator published it, or a file with it; without it, the archive's own
+        #[arg(long)]
+        public_key: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum ExportCommand {
+    /// Confirmed documents as hledger text
+    Hledger {
+        /// The month, e.g. 2026-10; without it, all
+        #[arg(long)]
+        period: Option<ml_connector_audit::period::Period>,
+        /// The seller's id; without it, all
+        #[arg(long)]
+        seller: Option<String>,
+        /// A file; without it, standard output
+        #[arg(long)]
+        out: Option<PathBuf>,
     },
 }
 
@@ -231,6 +309,9 @@ enum FusionAuthorizeCommand {
     },
 }
 
+/// What a verification ends with that found something.
+const NOT_AS_IT_WAS: u8 = 3;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
@@ -246,8 +327,24 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::complain(&commands::with_causes(&*error));
-            ExitCode::FAILURE
+            if error.is::<commands::NotAsItWas>() { ExitCode::from(NOT_AS_IT_WAS) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// What needs no configuration; the rest is given back.
+async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn std::error::Error>> {
+    match command {
+        Command::Audit {
+            command: AuditCommand::Verify { database: Some(database), checkpoints, public_key },
+        } => {
+            let request = commands::VerifyRequest { database, checkpoints, public_key };
+            commands::audit_verify(request).await.map(|()| None)
+        }
+        Command::Evidence { command: Some(EvidenceCommand::Verify { file, public_key }), .. } => {
+            commands::evidence_verify(&file, public_key.as_deref()).map(|()| None)
+        }
+        other => Ok(Some(other)),
     }
 }
 
@@ -256,8 +353,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
         return commands::mapper::develop(command).await;
     }
+    let Some(command) = run_without_config(arguments.command).await? else { return Ok(()) };
     let config = config::load(&arguments.config)?;
-    match arguments.command {
+    match command {
         Command::Serve { until } => commands::serve(config, until).await,
         Command::Credentials { command: CredentialsCommand::Import } => {
             commands::import_credentials(config).await
@@ -314,8 +412,28 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Report { json } => commands::report(config, json).await,
         Command::Review { json } => commands::review(config, json).await,
         Command::Correct { order, yes } => commands::correct(config, order, yes).await,
-        Command::Explain { id } => commands::explain(config, id).await,
         Command::Reverse { key, date, yes } => commands::reverse(config, &key, date, yes).await,
+        Command::Explain { id, json } => commands::explain(config, id, json).await,
+        Command::Audit { command } => match command {
+            AuditCommand::Verify { checkpoints, public_key, .. } => {
+                commands::audit_verify(commands::VerifyRequest::of(&config, checkpoints, public_key)).await
+            }
+            AuditCommand::Key { pem } => commands::audit_key(config, pem).await,
+            AuditCommand::Checkpoint => commands::audit_checkpoint(config).await,
+        },
+        Command::Evidence { period: Some(period), out: Some(out), .. } => {
+            commands::evidence(config, period, &out).await
+        }
+        Command::Evidence { .. } => Err("give --period and --out, or verify FILE".into()),
+        Command::Export { command: ExportCommand::Hledger { period, seller, out } } => {
+            commands::export_hledger(
+                config,
+                period,
+                seller.map(ml_connector_domain::SellerId::new),
+                out.as_deref(),
+            )
+            .await
+        }
     }
 }
 

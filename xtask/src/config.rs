@@ -70,6 +70,7 @@ fn head(scenario: &Value, urls: &Value, cadence: &str) -> Result<String> {
         "[clock]\nmode = \"stepped\"\nadvance_url = {}\n",
         with(&urls["control"], "/control/clock")
     )?;
+    writeln!(text, "[audit]\ncheckpoint_minutes = 1440\n")?;
     writeln!(text, "[cadence]\n{cadence}")?;
     writeln!(text, "[amazon]\nclient_id = {}", scenario["application"]["client_id"])?;
     writeln!(

@@ -97,7 +97,7 @@ pub(crate) async fn review(config: Config, as_json: bool) -> Outcome {
 }
 
 /// Tells a story.
-pub(crate) async fn explain(config: Config, id: Option<String>) -> Outcome {
+pub(crate) async fn explain(config: Config, id: Option<String>, as_json: bool) -> Outcome {
     let app = App::open(config).await?;
     let id = match id {
         Some(id) => id,
@@ -107,9 +107,13 @@ pub(crate) async fn explain(config: Config, id: Option<String>) -> Outcome {
     if told.is_empty() {
         return Err(format!("EXP-UNKNOWN: nothing is known of `{id}`").into());
     }
-    say(&id);
-    for line in told.lines() {
-        say(&line);
+    if as_json {
+        say(&told.to_json().to_string());
+    } else {
+        say(&id);
+        for line in told.lines() {
+            say(&line);
+        }
     }
     app.store.close().await;
     Ok(())

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod audit;
 mod correct;
 mod fusion;
 mod look;
@@ -14,6 +15,10 @@ use std::error::Error;
 pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
+};
+pub(crate) use audit::{
+    NotAsItWas, VerifyRequest, audit_checkpoint, audit_key, audit_verify, evidence, evidence_verify,
+    export_hledger,
 };
 pub(crate) use correct::correct;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};

@@ -7,6 +7,7 @@ use ml_connector_storage::{Change, MapperChange, Store as _};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::audit::{Checkpoints, signing_key};
 use super::secrets::configured;
 use super::{Outcome, with_causes};
 use crate::app::{App, AppClock};
@@ -22,9 +23,17 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     if matches!(app.config.fusion.auth, AuthConfig::AuthorizationCode { .. }) {
         needed.push(Kind::FusionRefreshToken);
     }
-    app.credentials()?.check(&needed).await?;
+    let credentials = app.credentials()?;
+    credentials.check(&needed).await?;
     let sellers = app.sellers()?;
     let now = app.clock.shared().now();
+    let checkpoints = Checkpoints {
+        store: std::sync::Arc::clone(&app.store),
+        key: signing_key(&*app.store, &credentials, now).await?,
+        file: app.config.path(&app.config.audit.checkpoints),
+        every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
+    };
+    checkpoints.compare_with_file().await?;
     let catalogs = sellers.iter().map(|(seller, _)| Change::Catalog {
         seller: seller.id.clone(),
         hash: seller.catalog_hash.clone(),
@@ -62,10 +71,19 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
         let delay = SignedDuration::from_mins(i64::try_from(n * minutes / count).unwrap_or(0));
         guards.push((guard, Worker::new(parts, seller, cadence).starting_after(delay)));
     }
+    let signing = CancellationToken::new();
+    let mut unsigned: JoinSet<()> = JoinSet::new();
+    unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(guards.len()));
     for (guard, worker) in guards {
         let (shutdown, until) = (shutdown.clone(), until.map_or(Until::Stopped, Until::Time));
+        let (signing, left) = (signing.clone(), std::sync::Arc::clone(&left));
         workers.spawn(async move {
             worker.run(until, shutdown).await;
+            // Before the guard goes: a stepped clock would move on to the next checkpoint.
+            if left.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1 {
+                signing.cancel();
+            }
             drop(guard);
         });
     }
@@ -77,6 +95,9 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
             ended(&mut workers).await;
         }
     }
+    // Where a worker ended unexpectedly, it has not said so.
+    signing.cancel();
+    ended(&mut unsigned).await;
     app.store.close().await;
     Ok(())
 }

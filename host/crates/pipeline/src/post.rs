@@ -167,7 +167,7 @@ pub(crate) fn judged_ready(
         Ready::Moved(document, words) => {
             let detail = format!("{}: {words}", document.key);
             changes.push(audit(now, &seller.id, document.subject(), Audited::Planned, detail));
-            changes.push(Change::Redate { document: document.clone() });
+            changes.push(Change::Redate { document: document.clone(), at: now });
             row.document = *document;
         }
         Ready::Withheld(refusals) => {

@@ -143,6 +143,8 @@ pub enum Change {
     Redate {
         /// The document with its new date; nothing else of it may differ.
         document: Box<Document>,
+        /// When.
+        at: Timestamp,
     },
     /// Moves a posting.
     Posting {
@@ -247,6 +249,22 @@ pub enum Change {
     Mapper(MapperChange),
     /// Says what happened.
     Audit(AuditEvent),
+    /// Keeps a signed checkpoint; refused if there is one of this size.
+    Checkpoint {
+        /// Leaves.
+        size: u64,
+        /// When it was made.
+        at: Timestamp,
+        /// The signed note.
+        note: String,
+    },
+    /// Names the key that signs checkpoints; refused if one is named already.
+    AuditKey {
+        /// The public key, as notes write it.
+        public: String,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A call of a mapper.

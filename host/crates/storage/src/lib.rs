@@ -12,9 +12,11 @@
 //! 4. Add a test to the suite in `sqlite::tests`.
 //!
 //! **Architecture invariant:** sqlx is used in this crate only. **Architecture invariant:** no row of
-//! `audit_event` is ever changed or removed (the database itself refuses).
+//! `audit_event` is ever changed or removed (the database itself refuses), and each is a leaf of the Merkle log from the
+//! transaction on that writes it.
 
 mod change;
+mod log;
 mod mapper_versions;
 mod read;
 mod sqlite;
@@ -22,6 +24,9 @@ mod upkeep;
 mod watch;
 
 pub use change::{BatchRecord, Change, ReviewDraft};
+pub use log::{
+    AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,
+};
 pub use mapper_versions::{
     Component, Difference, DifferenceTotals, MadeInBatch, MapperChange, MapperVersions, Pointer,
     RecordedBatch, ShadowTotals, VersionRow, VersionState,

@@ -77,6 +77,7 @@ impl Installed {
         let config = json!({
             "database": "connector.sqlite", "master_key_file": "master.key", "development": true,
             "clock": { "mode": "stepped", "advance_url": format!("{}/control/clock", urls.control) },
+            "audit": { "checkpoint_minutes": 1440 },
             "cadence": { "orders_minutes": 240, "transactions_minutes": 720, "groups_minutes": 1440,
                 "payouts_minutes": 1440, "reports_minutes": 1440, "reconcile_minutes": 1440, "watch_minutes": 720 },
             "amazon": {

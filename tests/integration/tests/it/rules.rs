@@ -30,19 +30,23 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn imports_point_inward() {
-    let allowed: [(&str, &[&str]); 14] = [
+    let allowed: [(&str, &[&str]); 15] = [
         ("ml-connector-domain", &[]),
         ("ml-connector-ports", &["domain"]),
         ("ml-connector-storage", &["domain"]),
+        ("ml-connector-audit", &["domain", "storage"]),
         ("ml-connector-remote", &["domain"]),
         ("ml-connector-amazon", &["domain", "ports", "remote"]),
         ("ml-connector-fusion", &["domain", "ports", "remote"]),
         ("ml-connector-mapper", &["domain", "ports"]),
-        ("ml-connector-pipeline", &["domain", "ports", "storage"]),
+        ("ml-connector-pipeline", &["domain", "ports", "storage", "audit"]),
         ("ml-connector-kit", &[]),
         (
             "ml-connector",
-            &["domain", "ports", "storage", "remote", "amazon", "fusion", "kit", "mapper", "pipeline"],
+            &[
+                "domain", "ports", "storage", "remote", "audit", "amazon", "fusion", "kit", "mapper",
+                "pipeline",
+            ],
         ),
         ("ml-connector-sdk", &[]),
         ("ml-connector-simulator", &[]),

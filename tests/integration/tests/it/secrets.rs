@@ -111,7 +111,7 @@ async fn the_master_key_changes_under_a_running_daemon() {
         assert!(daemon.try_wait().expect("is a process").is_none(), "the daemon ended early");
     }
     let said = installed.said(&["keys", "rotate"]).await;
-    assert!(said.starts_with("5 credentials"), "{said}");
+    assert!(said.starts_with("6 credentials"), "{said}");
     assert!(daemon.wait().await.expect("ends").success());
     let requests = installed.simulator.world.journal.to_json();
     assert!(requests["amazon"]["token"]["400"].is_null() && requests["amazon"]["token"]["401"].is_null());

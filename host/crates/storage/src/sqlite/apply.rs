@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, failed, mapper_versions, upkeep, watch};
+use super::{SqliteStore, failed, log, mapper_versions, upkeep, watch};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -23,6 +23,10 @@ impl SqliteStore {
             self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
         let mut many = Bulk::default();
         for change in changes {
+            // Whoever plans a document or dates it anew, its bytes are tied to the log.
+            if let Change::Plan { document, at, .. } | Change::Redate { document, at } = &change {
+                many.record(log::recorded(document, *at)?);
+            }
             if let Some(single) = many.take(change) {
                 apply(&mut tx, single).await?;
             }
@@ -44,7 +48,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Plan { document, expected, recognizes, at } => {
             plan(tx, &document, expected, &recognizes, at).await
         }
-        Change::Redate { document } => redate(tx, &document).await,
+        Change::Redate { document, .. } => redate(tx, &document).await,
         Change::Posting { key, state, at } => posting(tx, &key, &state, at).await,
         Change::Reconciled { key, finding, at } => reconciled(tx, &key, finding, at).await,
         Change::Review(draft) => review(tx, draft).await,
@@ -52,6 +56,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Credential { .. } => credential(tx, change).await,
         Change::Fusion(change) => watch::apply(tx, change).await,
         Change::Mapper(change) => mapper_versions::apply(tx, change).await,
+        Change::Checkpoint { .. } | Change::AuditKey { .. } => log::apply(tx, change).await,
         Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
         of_upkeep => upkeep::apply(tx, of_upkeep).await,
     }

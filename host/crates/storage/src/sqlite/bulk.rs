@@ -9,8 +9,8 @@ use ml_connector_domain::{Region, SellerId, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::apply::Tx;
-use super::failed;
 use super::rows::millis;
+use super::{failed, log};
 use crate::{Change, Result};
 
 /// Rows of one statement: SQLite binds 32,766 values at most, a row has up to eight.
@@ -57,6 +57,11 @@ impl Bulk {
         None
     }
 
+    /// Keeps an event of the store's own.
+    pub(super) fn record(&mut self, event: AuditEvent) {
+        self.audit.push(event);
+    }
+
     /// Writes what was kept, each kind in the order in which it came.
     pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
         for rows in self.raw.chunks(ROWS) {
@@ -65,10 +70,7 @@ impl Bulk {
         for rows in self.done.chunks(ROWS) {
             done(tx, rows).await?;
         }
-        for rows in self.audit.chunks(ROWS) {
-            audit(tx, rows).await?;
-        }
-        Ok(())
+        log::append(tx, &self.audit).await
     }
 }
 
@@ -124,19 +126,5 @@ async fn done(tx: &mut Tx, rows: &[RawDone]) -> Result<()> {
         .execute(&mut **tx)
         .await
         .map_err(failed("marking payloads as normalized"))?;
-    Ok(())
-}
-
-async fn audit(tx: &mut Tx, rows: &[AuditEvent]) -> Result<()> {
-    let mut query = QueryBuilder::new("INSERT INTO audit_event (at, seller, subject, action, detail) ");
-    query.push_values(rows, |mut values, row| {
-        values
-            .push_bind(millis(row.at))
-            .push_bind(row.seller.as_str())
-            .push_bind(&row.subject)
-            .push_bind(row.action.as_str())
-            .push_bind(&row.detail);
-    });
-    query.build().persistent(false).execute(&mut **tx).await.map_err(failed("writing audit events"))?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bulk;
+mod log;
 mod mapper_versions;
 mod read;
 mod rows;
@@ -13,8 +14,8 @@ mod watch;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor as _, SqlitePool};
 
 use crate::{Result, StoreError};
 
@@ -56,6 +57,27 @@ impl SqliteStore {
             .await
             .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        let store = Self { pool };
+        store.begin_the_log().await?;
+        Ok(store)
+    }
+
+    /// Opens a file to read it only, as it is: nothing is brought up to date or judged. All reads see one and the same
+    /// state, that of the first, while a daemon goes on writing.
+    ///
+    /// # Errors
+    /// The file is missing or no database.
+    pub async fn open_to_read(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+        // One connection, in one transaction, for as long as it is open.
+        let pool =
+            SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).after_connect(
+                |connection, _| {
+                    Box::pin(async move { connection.execute("BEGIN DEFERRED").await.map(|_| ()) })
+                },
+            );
+        let opened = pool.connect_with(options).await;
+        let pool = opened.map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
         Ok(Self { pool })
     }
 

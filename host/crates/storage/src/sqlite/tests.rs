@@ -1,5 +1,7 @@
 //! The suite that a store has to pass.
 
+mod log;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -273,7 +275,7 @@ async fn only_what_is_planned_is_dated_anew() {
     fresh.apply(vec![plan(&document, "O1")]).await;
     document.moved_from = Some(document.date);
     document.date = "2026-10-01".parse().expect("a date");
-    let redate = || Change::Redate { document: Box::new(document.clone()) };
+    let redate = || Change::Redate { document: Box::new(document.clone()), at: at(1) };
     fresh.apply(vec![redate()]).await;
     let row = fresh.store.document(&document.key).await.expect("reads").expect("one");
     assert_eq!(row.document, document);
