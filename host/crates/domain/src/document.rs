@@ -120,11 +120,12 @@ impl Document {
         }
     }
 
-    /// What it is about, in Amazon's terms: the order, the refund or the settlement.
+    /// What it is about, in Amazon's terms: the order, the refund or the settlement; the document that it takes back.
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Invoice { order, .. } => order.as_str(),
             Body::CreditMemo { refund, .. } => refund.as_str(),
+            Body::Journal { reverses: Some(original), .. } => original.as_str(),
             Body::Journal { group, .. } => group.as_str(),
         }
     }

@@ -26,9 +26,11 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, StoreError>
     let mut subjects = BTreeSet::from([text.to_owned()]);
     for row in &documents {
         subjects.insert(row.document.subject().to_owned());
-        if let Body::CreditMemo { order, .. } = &row.document.body {
-            subjects.insert(order.as_str().to_owned());
-        }
+        match &row.document.body {
+            Body::CreditMemo { order, .. } => subjects.insert(order.as_str().to_owned()),
+            Body::Journal { group, .. } => subjects.insert(group.as_str().to_owned()),
+            Body::Invoice { .. } => false,
+        };
     }
     let mut sources = Vec::new();
     for subject in &subjects {

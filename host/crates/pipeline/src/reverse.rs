@@ -126,6 +126,7 @@ pub async fn plan(parts: &Parts, seller: &Seller, proposal: Proposal, who: &str)
     let detail =
         format!("{by} takes back {key}, over {expected} dated {}{moved}, asked for by {who}", document.date);
     let planned = parts.store.apply(vec![
+        audit(now, &seller.id, original.document.subject(), Action::Planned, detail.clone()),
         audit(now, &seller.id, document.subject(), Action::Planned, detail),
         Change::Plan {
             document: Box::new(document),

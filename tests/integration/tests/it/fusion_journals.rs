@@ -97,7 +97,7 @@ async fn plan(connected: &Connected, document: &Document) {
 
 /// Posts until nothing is due any more, moving the clock to what is due next.
 async fn post_all(connected: &Connected) {
-    for _ in 0..200 {
+    for _ in 0..1_000 {
         let guard = connected.clock.worker();
         post::post(&connected.parts, &connected.seller).await.expect("the store works");
         drop(guard);
