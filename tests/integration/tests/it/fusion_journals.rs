@@ -255,7 +255,13 @@ async fn pain_18_throttling_with_and_without_a_time_is_waited_out() {
     post_all(&connected).await;
     for document in &documents {
         assert!(matches!(state(&connected, document).await, State::Confirmed { .. }));
+        let story = story(&connected, document).await;
+        assert!(!story.contains("(unknown)"), "a 429 was not processed, that is known: {story}");
     }
+    assert!(
+        answers(&connected, "POST erpintegrations") > 12,
+        "nothing was throttled: the test shows nothing"
+    );
     assert_eq!(batches(&connected), 12);
 }
 
