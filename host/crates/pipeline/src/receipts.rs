@@ -147,10 +147,13 @@ impl Cashing<'_> {
         Ok(0)
     }
 
+    /// Whether its journal stands in Fusion: what was taken back has put nothing on clearing.
     async fn is_journaled(&self) -> Result<bool, StageError> {
         let key = DocumentKey::derive(Kind::Journal.letter(), &self.seller.id, self.group.id.as_str(), 0);
+        let taken_back = self.parts.store.recognized_by(&self.seller.id, key.as_str(), leg::REVERSAL).await?;
         let journal = self.parts.store.document(&key).await?;
-        Ok(journal.is_some_and(|journal| matches!(journal.state, State::Confirmed { .. })))
+        let stands = journal.is_some_and(|journal| matches!(journal.state, State::Confirmed { .. }));
+        Ok(stands && taken_back.is_none())
     }
 
     /// What a transaction's lines put on the clearing account: positive for what a buyer paid.

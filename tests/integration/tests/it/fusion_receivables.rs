@@ -17,6 +17,7 @@ use ml_connector_simulator::scenario::ScenarioOptions;
 use ml_connector_storage::{Change, DocumentRow, Store as _};
 use serde_json::{Value, json};
 
+use crate::process::Installed;
 use crate::support::{Connected, small};
 
 fn hours(count: i64) -> SignedDuration {
@@ -500,4 +501,55 @@ async fn a_correction_takes_back_only_what_refunds_have_left() {
     let new = invoices.iter().find(|one| one.number == correction.invoice.key.as_str()).expect("in Fusion");
     let all = about(&invoices, &rows).chain(about(&memos, &rows));
     assert_eq!(by_account(all), by_account([new]), "old accounts are empty, refunds included");
+}
+
+/// The command shows accounts and amounts now and then, plans nothing unless told to, and plans once only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_correct_command_shows_first_plans_on_yes_and_only_once() {
+    let installed = Installed::start("correctcmd", small(55)).await;
+    let end = text(installed.simulator.world.scenario.end);
+    installed.said(&["serve", "--until", &end]).await;
+    let order = {
+        let state = installed.simulator.world.fusion.lock().expect("no panic");
+        let refunded: Vec<&str> =
+            state.credit_memos.iter().filter_map(|memo| memo.comments.as_deref()).collect();
+        let wrong = |one: &&Document| {
+            let accounts = ["-41000-", "-41100-", "-41200-"];
+            one.distributions.iter().any(|d| accounts.iter().any(|account| d.account.contains(account)))
+        };
+        let mut candidates = state.invoices.iter().filter(wrong);
+        let whole = candidates.find(|one| !refunded.iter().any(|words| words.contains(&one.reference)));
+        whole.expect("an order without refund").reference.clone()
+    };
+    let same = installed.refused(&["correct", &order]).await;
+    assert!(same.contains("COR-NONE: nothing-to-correct"), "{same}");
+    assert!(installed.refused(&["correct", "000-0000000-0000000"]).await.contains("COR-ORDER"));
+    // The catalog's accounts were wrong all along.
+    let catalog =
+        String::from_utf8(std::fs::read(installed.path("catalog.csv")).expect("reads")).expect("text");
+    let wrong =
+        ["41000", "41100", "41200"].iter().fold(catalog, |text, account| text.replace(account, "41300"));
+    std::fs::write(installed.path("catalog.csv"), wrong).expect("writes");
+    let count = || {
+        let state = installed.simulator.world.fusion.lock().expect("no panic");
+        (state.invoices.len(), state.credit_memos.len())
+    };
+    let before = count();
+    let shown_words = installed.said(&["correct", &order]).await;
+    assert!(shown_words.contains("takes back") && shown_words.contains("41300"), "{shown_words}");
+    let later_end = text(later(installed.simulator.world.scenario.end, hours(12)));
+    installed.said(&["serve", "--until", &later_end]).await;
+    assert_eq!(count(), before, "showing plans nothing");
+    assert!(installed.said(&["correct", &order, "--yes"]).await.contains("planned"));
+    let twice = installed.refused(&["correct", &order, "--yes"]).await;
+    assert!(twice.contains("COR-NONE: invoice-not-confirmed"), "{twice}");
+    let at_last = text(later(installed.simulator.world.scenario.end, hours(24)));
+    installed.said(&["serve", "--until", &at_last]).await;
+    assert_eq!(count(), (before.0 + 1, before.1 + 1), "one credit memo and one invoice");
+    let told = installed.said(&["explain", &order]).await;
+    assert!(told.contains("takes back") && told.contains("replaces"), "{told}");
+}
+
+fn text(at: Timestamp) -> String {
+    at.to_string()
 }
