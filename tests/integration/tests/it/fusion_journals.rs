@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::{Connected, small};
 
 /// A pipeline whose clock stands on the third day, so that documents of the first are of the past.
-async fn connected(name: &str, seed: u64) -> Connected {
+pub(crate) async fn connected(name: &str, seed: u64) -> Connected {
     let connected = Connected::start(&format!("journals-{name}"), small(seed)).await;
     let start = connected.simulator.world.scenario.start;
     connected.set_clock(start.saturating_add(SignedDuration::from_hours(48)).expect("in range")).await;
@@ -34,7 +34,7 @@ fn origin() -> Origin {
 }
 
 /// A settlement's journal: the settlement account against the receivable.
-fn journal(connected: &Connected, group: &str, minor: i64) -> Document {
+pub(crate) fn journal(connected: &Connected, group: &str, minor: i64) -> Document {
     let ledger = &connected.seller.ledger;
     let line = |purpose: &str, minor: i64, label: &str| JournalLine {
         account: ledger.account(purpose).expect("an account"),
@@ -62,7 +62,7 @@ fn journal(connected: &Connected, group: &str, minor: i64) -> Document {
     }
 }
 
-fn invoice(connected: &Connected, order: &str) -> Document {
+pub(crate) fn invoice(connected: &Connected, order: &str) -> Document {
     let marketplace = connected.seller.ledger.bill_to.keys().next().expect("a marketplace").clone();
     let line = |minor| DocumentLine {
         description: "A mug".to_owned(),
@@ -86,22 +86,26 @@ fn invoice(connected: &Connected, order: &str) -> Document {
     }
 }
 
-async fn plan(connected: &Connected, document: &Document) {
+/// The change that plans a document.
+pub(crate) fn planned(connected: &Connected, document: &Document) -> Change {
     let expected = match &document.body {
         Body::Journal { lines, .. } => lines[0].amount,
         _ => document.total().expect("a total"),
     };
-    let change = Change::Plan {
+    Change::Plan {
         document: Box::new(document.clone()),
         expected,
         recognizes: vec![(document.key.as_str().to_owned(), "test")],
         at: connected.parts.clock.now(),
-    };
-    connected.store.apply(vec![change]).await.expect("plans");
+    }
+}
+
+async fn plan(connected: &Connected, document: &Document) {
+    connected.store.apply(vec![planned(connected, document)]).await.expect("plans");
 }
 
 /// Posts until nothing is due any more, moving the clock to what is due next.
-async fn post_all(connected: &Connected) {
+pub(crate) async fn post_all(connected: &Connected) {
     for _ in 0..1_000 {
         let guard = connected.clock.worker();
         post::post(&connected.parts, &connected.seller).await.expect("the store works");
@@ -113,7 +117,7 @@ async fn post_all(connected: &Connected) {
     panic!("it does not come to rest: {:?}", state_names(connected).await);
 }
 
-async fn state_names(connected: &Connected) -> Vec<String> {
+pub(crate) async fn state_names(connected: &Connected) -> Vec<String> {
     let mut names = Vec::new();
     for state in ["planned", "sending", "submitted", "unknown", "confirmed", "rejected"] {
         for row in connected.store.postings_in(&connected.seller.id, state, 100).await.expect("reads") {
