@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fusions_words_are_found_in_every_form() {
+    fn pain_16_fusions_words_are_found_in_every_form() {
         let rows = [
             (
                 r#"{"title":"Bad Request","status":"400","o:errorDetails":[{"detail":"Attribute X is required","o:errorCode":"27014","o:errorPath":"/X"}]}"#,

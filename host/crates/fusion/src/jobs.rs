@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parents_success_does_not_hide_its_childs_failure() {
+    fn pain_3_a_parents_success_does_not_hide_its_childs_failure() {
         let tree = r#"{"JOBS":{"JOBNAME":"Load","REQUESTID":"1","STATUS":"SUCCEEDED","CHILD":[
             {"JOBNAME":"Launcher","REQUESTID":2,"STATUS":"SUCCEEDED","CHILD":
                 {"JOBNAME":"Import Journals: Child","REQUESTID":"3","STATUS":"WARNING"}}]}}"#;
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn paused_and_unknown_are_no_end() {
+    fn pain_3_paused_and_unknown_are_no_end() {
         for status in ["PAUSED", "WAIT", "READY", "RUNNING", "", "SOMETHING NEW"] {
             let tree = format!(r#"{{"JOBS":[{{"JOBNAME":"Load","REQUESTID":1,"STATUS":"{status}"}}]}}"#);
             assert_eq!(outcome(&tree).expect("reads"), Outcome::Running, "{status}");

@@ -103,7 +103,7 @@ mod tests {
     use ml_connector_domain::Currency;
 
     #[test]
-    fn a_success_with_request_minus_one_is_a_refusal() {
+    fn pain_2_a_success_with_request_minus_one_is_a_refusal() {
         for body in [r#"{"ReqstId":"-1"}"#, r#"{"ReqstId":-1}"#] {
             let Answer::Refused(reasons) = submitted(body.as_bytes()) else { panic!("{body}") };
             assert_eq!(reasons[0].code, "FUS-SUBMIT");
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn group_source_and_ledger_of_the_request_are_those_of_the_rows() {
+    fn pains_5_and_15_group_source_ledger_and_job_options_are_sent_as_the_rows_need() {
         let (setup, journal) = (setup(), journal(Currency::USD));
         let request = import_request(&setup, &journal, 3, b"zip");
         let parameters = request["ParameterList"].as_str().expect("text");

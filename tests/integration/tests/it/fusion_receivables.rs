@@ -375,7 +375,7 @@ async fn auto_invoice_whose_answer_is_lost_doubles_nothing() {
 
 /// Of an import some documents may be in and some not: each is looked up, and the rest goes by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn auto_invoice_with_bad_rows_imports_the_good_and_sends_the_rest_by_itself() {
+async fn pain_19_auto_invoice_with_bad_rows_imports_the_good_and_sends_the_rest_by_itself() {
     let mut connected = Connected::start("autobad", small(52)).await;
     configure(&mut connected, &["auto_invoice"]);
     change(&connected, json!({ "reject_rows": [2] }));
