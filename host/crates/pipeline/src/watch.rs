@@ -292,14 +292,14 @@ mod tests {
             updated: Timestamp::UNIX_EPOCH,
         };
         let of = |before: Option<&ShownDocument>, now| words("I1", before, &now);
-        assert_eq!(of(None, shown("Complete", 100)), "I1: Fusion shows it as Complete, open USD 1.00");
+        assert_eq!(of(None, shown("Complete", 100)), "I1: Fusion shows it as Complete, open 1.00 USD");
         let before = shown("Complete", 100);
         assert_eq!(
             of(Some(&before), shown("Complete", 0)),
-            "I1: from Complete, open USD 1.00 to Complete, open USD 0.00"
+            "I1: from Complete, open 1.00 USD to Complete, open 0.00 USD"
         );
         let touched = of(Some(&before), ShownDocument { updated: Timestamp::MAX, ..before.clone() });
-        assert!(touched.contains("still Complete, open USD 1.00"), "{touched}");
+        assert!(touched.contains("still Complete, open 1.00 USD"), "{touched}");
     }
 
     #[test]

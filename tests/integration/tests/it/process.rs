@@ -130,7 +130,12 @@ impl Installed {
         let all = std::fs::read_dir(&self.folder.0).expect("a folder").flatten();
         let name =
             |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        all.map(|file| (name(&file.path()), std::fs::read(file.path()).expect("reads"))).collect()
+        // SQLite removes its log when the last process closes it, which may be between the listing and this.
+        let read = |path: &Path| match std::fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            read => Some(read.expect("reads")),
+        };
+        all.filter_map(|file| Some((name(&file.path()), read(&file.path())?))).collect()
     }
 }
 
