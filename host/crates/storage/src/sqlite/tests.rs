@@ -13,8 +13,8 @@ use ml_connector_domain::posting::State;
 use ml_connector_domain::{Currency, DocumentKey, Money, Region, SellerId, Timestamp};
 
 use crate::{
-    AccountUse, Change, Cursor, FusionChange, Ledger, ReviewDraft, ShownDocument, SqliteStore, Store as _,
-    StoreError, Watching as _,
+    AccountUse, Change, Component, Cursor, FusionChange, Ledger, MapperChange, MapperVersions as _, Pointer,
+    ReviewDraft, ShownDocument, SqliteStore, Store as _, StoreError, Watching as _,
 };
 
 /// A store in a file of its own, removed at the end.
@@ -458,4 +458,69 @@ async fn a_file_of_a_newer_version_is_refused() {
     fresh.store.close().await;
     let refused = SqliteStore::open(&fresh.path).await.expect_err("it is newer");
     assert!(refused.to_string().starts_with("STO-MIGRATE"), "{refused}");
+}
+
+fn component(bytes: &[u8]) -> Component {
+    let (name, version, contract) = ("m".to_owned(), "1".to_owned(), "0.1.0".to_owned());
+    let digest = ContentHash::of(bytes);
+    Component { digest, name, version, contract, author: None, bytes: bytes.to_vec(), added_at: at(0) }
+}
+
+#[tokio::test]
+async fn a_component_is_kept_as_it_came_for_ever() {
+    let fresh = Fresh::open().await;
+    let kept = component(b"one");
+    fresh.apply(vec![Change::Mapper(MapperChange::Component(Box::new(kept.clone())))]).await;
+    let other = Component { name: "other".to_owned(), added_at: at(9), ..kept.clone() };
+    fresh.apply(vec![Change::Mapper(MapperChange::Component(Box::new(other)))]).await;
+    assert_eq!(fresh.store.mapper_component(&kept.digest).await.expect("reads"), Some(kept));
+    for statement in ["UPDATE mapper_component SET bytes = x'00'", "DELETE FROM mapper_component"] {
+        let refused =
+            sqlx::query(statement).execute(&fresh.store.pool).await.expect_err(statement).to_string();
+        assert!(refused.contains("kept"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn one_version_is_active_and_one_is_the_shadow() {
+    let fresh = Fresh::open().await;
+    let [one, two] = [component(b"one"), component(b"two")];
+    let mut changes = Vec::new();
+    for kept in [&one, &two] {
+        changes.push(Change::Mapper(MapperChange::Component(Box::new(kept.clone()))));
+        let (digest, why) = (kept.digest.clone(), String::new());
+        changes.push(Change::Mapper(MapperChange::Validated { seller: seller(), digest, why, at: at(1) }));
+    }
+    fresh.apply(changes).await;
+    assert_eq!(fresh.store.mapper_pointer(&seller()).await.expect("reads"), Pointer::default());
+    for (n, kept) in [(2, &one), (3, &two)] {
+        let (digest, why) = (Some(kept.digest.clone()), String::new());
+        fresh
+            .apply(vec![
+                Change::Mapper(MapperChange::Shadow { seller: seller(), digest: digest.clone(), at: at(n) }),
+                Change::Mapper(MapperChange::Activate { seller: seller(), digest, why, at: at(n) }),
+            ])
+            .await;
+    }
+    let pointer = fresh.store.mapper_pointer(&seller()).await.expect("reads");
+    let wanted = Pointer {
+        active: Some(two.digest.clone()),
+        previous: Some(Some(one.digest.clone())),
+        since: Some(at(3)),
+        // Whoever is activated is no shadow any more.
+        shadow: None,
+    };
+    assert_eq!(pointer, wanted);
+    let rows = fresh.store.mapper_versions().await.expect("reads");
+    let mut states: Vec<_> = rows.into_iter().map(|row| row.state).collect();
+    states.sort();
+    assert_eq!(states, ["active", "retired"]);
+    let unknown = MapperChange::Activate {
+        seller: seller(),
+        digest: Some(ContentHash::of(b"never uploaded")),
+        why: String::new(),
+        at: at(4),
+    };
+    fresh.store.apply(vec![Change::Mapper(unknown)]).await.expect_err("it is not the seller's");
+    assert_eq!(fresh.store.mapper_pointer(&seller()).await.expect("reads"), wanted);
 }
