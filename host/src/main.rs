@@ -313,6 +313,10 @@ enum FusionAuthorizeCommand {
 const NOT_AS_IT_WAS: u8 = 3;
 
 fn main() -> ExitCode {
+    // The host starts itself again to compile mappers: before anything else is read, opened or started.
+    if std::env::args().nth(1).as_deref() == Some(ml_connector_mapper::compile::CHILD_COMMAND) {
+        return ml_connector_mapper::compile::child_main();
+    }
     let arguments = Arguments::parse();
     start_logging();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

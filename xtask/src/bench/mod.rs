@@ -5,6 +5,7 @@
 //! A file with its options, a function that runs it and prints a table, and with `--json` one object as the last line.
 
 mod backfill;
+mod mapper;
 mod sellers;
 
 use anyhow::Result;
@@ -15,6 +16,14 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Two years of one seller's history under the documented limits: how many of the calls that they allow are used
     Backfill(backfill::Options),
+    /// One mapping by many engines: native, ours, raw wasmtime, Extism, QuickJS; the same records, outcomes compared
+    Mapper(mapper::Options),
+    /// Attacks one after another: memory flat, each stopped under its own code, nobody else disturbed
+    Hostile(mapper::CallsOptions),
+    /// Many distinct mappers in one process: loading from the cache, memory of each
+    Mappers(mapper::MappersOptions),
+    /// The same calls in two processes, with a pool of instances and without: equal bytes, equal fuel
+    Replay(mapper::CallsOptions),
     /// Many sellers polled by one process for a simulated day: memory, sockets and cadence
     Sellers(sellers::Options),
 }
@@ -26,6 +35,10 @@ pub(crate) enum Bench {
 pub(crate) fn run(what: &Bench) -> Result<()> {
     match what {
         Bench::Backfill(options) => backfill::run(options),
+        Bench::Mapper(options) => mapper::engines(options),
+        Bench::Hostile(options) => mapper::hostile(options),
+        Bench::Mappers(options) => mapper::mappers(options),
+        Bench::Replay(options) => mapper::replay(options),
         Bench::Sellers(options) => sellers::run(options),
     }
 }

@@ -23,6 +23,8 @@ pub fn cargo(toolchain: &Toolchain, target_dir: &Path) -> Command {
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
         // Names of functions stay: a trap and a profile name them.
         .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo")
+        // A host wipes what a fresh instance may have touched: a MiB of stack, which is the default, would be most of it.
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Clink-arg=-zstack-size=65536")
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo

@@ -3,30 +3,46 @@
 use ml_connector_ports::MapperFault;
 use wasmtime::{Store, Trap};
 
-use crate::host::CallState;
+use crate::host::{CallState, Stop};
 
 /// Makes a fault of a failed call.
 pub(crate) fn fault(store: &mut Store<CallState>, budget: u64, error: &wasmtime::Error) -> MapperFault {
     let fuel = budget.saturating_sub(store.get_fuel().unwrap_or(0));
-    let refused = store.data().memory_refused;
+    let stopped = store.data().stopped;
     let log = store.data_mut().take_log();
-    let (code, message) = match error.downcast_ref::<Trap>() {
-        _ if refused => ("memory-limit", "it asked for more memory than a call may have".to_owned()),
-        Some(Trap::OutOfFuel) => ("fuel-exhausted", format!("it used up its {budget} fuel")),
-        Some(Trap::Interrupt) => ("deadline", "it ran longer than a call may".to_owned()),
-        Some(Trap::StackOverflow) => ("stack", "it ran out of stack".to_owned()),
-        Some(trap) => ("trap", panic_message(&log).unwrap_or_else(|| trap.to_string())),
-        None => {
-            let words = format!("{error:#}");
-            // wasmtime gives exhausted hostcall fuel no type of its own.
-            if words.contains("hostcall") || words.contains("too large") || words.contains("fuel allocated") {
-                ("output-limit", "it answered with more than a call may".to_owned())
-            } else {
-                ("trap", words)
-            }
+    let (code, message) = match (stopped, error.downcast_ref::<Trap>()) {
+        (Some(Stop::Memory), _) => {
+            ("memory-limit", format!("it asked for more memory than a call may have: {}", error.root_cause()))
         }
+        (Some(Stop::Table), _) => (
+            "table-limit",
+            format!("it asked for larger tables than a call may have: {}", error.root_cause()),
+        ),
+        (Some(Stop::HostCalls), _) => (
+            "hostcall-limit",
+            format!("it called the host more often than a call may: {}", error.root_cause()),
+        ),
+        (None, Some(Trap::OutOfFuel)) => ("fuel-exhausted", format!("it used up its {budget} fuel")),
+        (None, Some(Trap::Interrupt)) => ("deadline", "it ran longer than a call may".to_owned()),
+        (None, Some(Trap::StackOverflow)) => ("stack", "it ran out of stack".to_owned()),
+        (None, Some(trap)) => ("trap", panic_message(&log).unwrap_or_else(|| trap.to_string())),
+        (None, None) => untyped(error.root_cause().to_string()),
     };
     MapperFault { code, message, fuel, log }
+}
+
+/// The engine gives these no type of their own, only words; a test for each holds the words fast.
+fn untyped(words: String) -> (&'static str, String) {
+    let says = |text: &str| words.contains(text);
+    if says("fuel allocated for hostcalls") || says("too large") {
+        ("output-limit", "it answered with more than a call may".to_owned())
+    } else if says("resource limit exceeded") {
+        ("instance-limit", format!("it is made of more than a call may have: {words}"))
+    } else if says("maximum concurrent") {
+        ("host", format!("the pool is exhausted: {words}"))
+    } else {
+        ("trap", words)
+    }
 }
 
 /// The SDK reports a panic as an error line before it traps.
