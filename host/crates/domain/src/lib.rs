@@ -28,6 +28,7 @@ pub mod money;
 pub mod posting;
 pub mod reconcile;
 pub mod region;
+pub mod settlement;
 pub mod validate;
 
 pub use clock::Clock;
