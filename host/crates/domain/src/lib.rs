@@ -21,6 +21,7 @@ pub mod canonical;
 pub mod catalog;
 pub mod clock;
 pub mod document;
+pub mod fx;
 pub mod id;
 pub mod ledger;
 pub mod mapping;
