@@ -21,6 +21,7 @@ pub mod canonical;
 pub mod catalog;
 pub mod clock;
 pub mod document;
+pub mod fx;
 pub mod id;
 pub mod ledger;
 pub mod mapping;
@@ -31,6 +32,7 @@ pub mod reconcile;
 pub mod refusal;
 pub mod region;
 pub mod reversal;
+pub mod settlement;
 pub mod validate;
 
 pub use clock::Clock;

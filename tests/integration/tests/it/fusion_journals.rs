@@ -248,6 +248,20 @@ async fn pain_9_an_import_whose_answer_is_lost_is_looked_up_and_not_sent_again()
     assert_eq!((answers(&connected, "POST erpintegrations"), batches(&connected)), (1, 1));
 }
 
+/// 17: reports are made from copies that are hours behind. A journal is confirmed by what the ledger itself holds, and
+/// no report service is asked anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_17_a_journal_is_proven_by_the_ledger_and_by_no_report() {
+    let connected = connected("reports", 32).await;
+    let document = journal(&connected, "G1", 8_415);
+    plan(&connected, &document).await;
+    post_all(&connected).await;
+    assert!(matches!(state(&connected, &document).await, State::Confirmed { .. }));
+    assert!(answers(&connected, "GET journalBatches") >= 3, "batch, headers and lines are read back");
+    let unexpected = connected.simulator.world.journal.all_unexpected();
+    assert!(unexpected.is_empty(), "something beside the resources was asked: {unexpected:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_18_throttling_with_and_without_a_time_is_waited_out() {
     let connected = connected("throttle", 26).await;

@@ -1,0 +1,296 @@
+//! A settlement that crosses month ends, cut into one part for each month of the ledger's zone.
+//!
+//! ```text
+//! 25 Apr - 9 May, payout 900.00        April rows 650.00, May rows 250.00
+//! part 1, 30 Apr   rows of April,  Dr carry-forward 650
+//! part 2,  9 May   rows of May,    Cr carry-forward 650, Dr settlement 900
+//! ```
+//!
+//! A part before the last puts what it comes to on the carry-forward account instead of the settlement account; the
+//! last brings all of that in and moves the settlement account by the whole total. So every part balances, the
+//! carry-forward account ends where it began, and every other account moves as if nothing had been cut.
+//!
+//! Money is only ever moved between these two accounts; there is nothing to round.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::document::summarize;
+use crate::mapping::JournalLine;
+use crate::money::{Money, MoneyError};
+
+/// A transaction as it was booked: its lines sum to zero, and those on the settlement account to its total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// When Amazon posted it.
+    pub posted: Timestamp,
+    /// Its journal lines.
+    pub lines: Vec<JournalLine>,
+}
+
+/// The two accounts that a cut moves money between, as whole combinations.
+#[derive(Debug, Clone, Copy)]
+pub struct Accounts<'a> {
+    /// What Amazon owes the seller.
+    pub settlement: &'a str,
+    /// What earlier months of a settlement came to, until it closes.
+    pub carry_forward: &'a str,
+}
+
+/// One month of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+    /// The last day of its month; for the last part the settlement's end.
+    pub date: Date,
+    /// Its rows, as places in what was cut.
+    pub rows: Vec<usize>,
+    /// Its lines, summed by account and label.
+    pub lines: Vec<JournalLine>,
+}
+
+/// Label of lines that take a month's sum out of it.
+const CARRIED: &str = "Carried forward to the settlement's end";
+/// Label of lines that bring earlier months' sums in.
+const BROUGHT: &str = "Brought forward from earlier months";
+/// The rule that such lines name.
+const RULE: &str = "settlement split at month ends";
+
+/// Cuts a settlement that ends on `end` (a day of `zone`) at the month ends of `zone`. Rows from after its end count
+/// for its last month. A settlement within one month comes back whole, as one part.
+///
+/// # Errors
+/// Amounts in two currencies, or sums that do not fit.
+pub fn split(
+    rows: &[Row],
+    end: Date,
+    zone: &TimeZone,
+    accounts: Accounts<'_>,
+) -> Result<Vec<Part>, MoneyError> {
+    let last_month = end.first_of_month();
+    let mut months = BTreeMap::<Date, Vec<usize>>::from([(last_month, Vec::new())]);
+    for (place, row) in rows.iter().enumerate() {
+        let month = zone.to_datetime(row.posted).date().first_of_month().min(last_month);
+        months.entry(month).or_default().push(place);
+    }
+    let of = u32::try_from(months.len()).unwrap_or(u32::MAX);
+    let mut carried = Vec::new();
+    let mut parts = Vec::with_capacity(months.len());
+    for ((month, places), number) in months.into_iter().zip(1..) {
+        let own = places.iter().flat_map(|place| rows[*place].lines.iter().cloned());
+        let (date, lines) = if number < of {
+            let lines: Vec<JournalLine> = own.map(|line| carry(line, accounts)).collect();
+            carried.extend(sum_on(accounts.carry_forward, CARRIED, &lines)?);
+            (month.last_of_month(), summarize(lines)?)
+        } else {
+            (end, summarize(own.chain(brought_in(&carried, accounts)))?)
+        };
+        parts.push(Part { number, of, date, rows: places, lines });
+    }
+    Ok(parts)
+}
+
+/// A line of an earlier month: what would be on the settlement account is carried forward.
+fn carry(line: JournalLine, accounts: Accounts<'_>) -> JournalLine {
+    if line.account != accounts.settlement {
+        return line;
+    }
+    moved(accounts.carry_forward, line.amount, CARRIED)
+}
+
+fn moved(account: &str, amount: Money, label: &str) -> JournalLine {
+    JournalLine { account: account.to_owned(), amount, label: label.to_owned(), rule: RULE.to_owned() }
+}
+
+/// What lines with a label put on an account in all; nothing where that is zero.
+fn sum_on(account: &str, label: &str, lines: &[JournalLine]) -> Result<Option<Money>, MoneyError> {
+    let mut on = lines.iter().filter(|line| line.account == account && line.label == label);
+    let Some(first) = on.next() else { return Ok(None) };
+    let sum = on.try_fold(first.amount, |sum, line| sum.checked_add(line.amount))?;
+    Ok(Some(sum).filter(|sum| sum.minor != 0))
+}
+
+fn brought_in<'a>(carried: &'a [Money], accounts: Accounts<'a>) -> impl Iterator<Item = JournalLine> + 'a {
+    carried.iter().flat_map(move |sum| {
+        [moved(accounts.carry_forward, sum.negated(), BROUGHT), moved(accounts.settlement, *sum, BROUGHT)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Currency;
+    use proptest::prelude::*;
+
+    const ACCOUNTS: Accounts<'static> = Accounts { settlement: "settlement", carry_forward: "carry" };
+    const ZONES: [&str; 6] = [
+        "UTC",
+        "America/Los_Angeles",
+        "Europe/Berlin",
+        "Asia/Tokyo",
+        "Australia/Lord_Howe",
+        "Pacific/Kiritimati",
+    ];
+
+    fn zone(name: &str) -> TimeZone {
+        TimeZone::get(name).expect("a zone")
+    }
+
+    fn line(account: &str, minor: i64, label: &str) -> JournalLine {
+        JournalLine {
+            account: account.to_owned(),
+            amount: Money::new(minor, Currency::USD),
+            label: label.to_owned(),
+            rule: "r".to_owned(),
+        }
+    }
+
+    /// A row whose legs are settled.
+    fn row(posted: &str, legs: &[(&str, i64)]) -> Row {
+        settled(posted.parse().expect("a time"), legs)
+    }
+
+    fn settled(posted: Timestamp, legs: &[(&str, i64)]) -> Row {
+        let total: i64 = legs.iter().map(|(_, minor)| minor).sum();
+        let mut lines: Vec<JournalLine> =
+            legs.iter().map(|(account, minor)| line(account, -minor, account)).collect();
+        lines.push(line("settlement", total, "settlement"));
+        Row { posted, lines }
+    }
+
+    fn by_account<'a>(lines: impl IntoIterator<Item = &'a JournalLine>) -> BTreeMap<String, i64> {
+        let mut sums = BTreeMap::new();
+        for line in lines {
+            *sums.entry(line.account.clone()).or_default() += line.amount.minor;
+        }
+        sums.retain(|_, sum| *sum != 0);
+        sums
+    }
+
+    fn sums(rows: &[(&str, i64)]) -> BTreeMap<String, i64> {
+        rows.iter().map(|(account, minor)| ((*account).to_owned(), *minor)).collect()
+    }
+
+    /// The worked example of a settlement from 25 April to 9 May, paid out at 900.00: debits are positive.
+    #[test]
+    fn a_settlement_over_a_month_end_is_two_journals_that_meet_on_carry_forward() {
+        let rows = [
+            row("2026-04-26T10:00:00Z", &[("revenue", 100_000)]),
+            row("2026-04-28T10:00:00Z", &[("refunds", -10_000)]),
+            row("2026-04-30T23:00:00Z", &[("fees", -25_000)]),
+            row("2026-05-02T10:00:00Z", &[("revenue", 50_000)]),
+            row("2026-05-03T10:00:00Z", &[("fees", -13_000)]),
+            row("2026-05-04T10:00:00Z", &[("reserve", 8_000)]),
+            row("2026-05-09T10:00:00Z", &[("reserve", -20_000)]),
+        ];
+        let end = jiff::civil::date(2026, 5, 9);
+        let parts = split(&rows, end, &zone("UTC"), ACCOUNTS).expect("splits");
+        let [april, may] = parts.as_slice() else { panic!("{parts:?}") };
+        assert_eq!((april.date, april.rows.as_slice()), (jiff::civil::date(2026, 4, 30), &[0, 1, 2][..]));
+        assert_eq!(
+            by_account(&april.lines),
+            sums(&[("refunds", 10_000), ("fees", 25_000), ("carry", 65_000), ("revenue", -100_000)])
+        );
+        assert_eq!((may.date, may.number, may.of), (end, 2, 2));
+        assert_eq!(
+            by_account(&may.lines),
+            sums(&[
+                ("fees", 13_000),
+                ("reserve", 12_000),
+                ("settlement", 90_000),
+                ("revenue", -50_000),
+                ("carry", -65_000)
+            ])
+        );
+    }
+
+    #[test]
+    fn the_months_are_those_of_the_ledgers_zone() {
+        // Already May in Berlin, still April in Los Angeles.
+        let rows =
+            [row("2026-04-30T22:30:00Z", &[("revenue", 1)]), row("2026-05-01T12:00:00Z", &[("revenue", 2)])];
+        let end = jiff::civil::date(2026, 5, 9);
+        for (name, parts) in [("Europe/Berlin", 1), ("America/Los_Angeles", 2)] {
+            assert_eq!(split(&rows, end, &zone(name), ACCOUNTS).expect("splits").len(), parts, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_settlement_within_a_month_is_left_whole() {
+        let rows =
+            [row("2026-05-02T10:00:00Z", &[("revenue", 500)]), row("2026-05-03T10:00:00Z", &[("fees", -75)])];
+        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), ACCOUNTS).expect("splits");
+        let [part] = parts.as_slice() else { panic!("{parts:?}") };
+        assert_eq!(by_account(&part.lines), sums(&[("revenue", -500), ("fees", 75), ("settlement", 425)]));
+    }
+
+    #[test]
+    fn a_last_month_without_rows_still_brings_the_money_in() {
+        let rows = [row("2026-04-26T10:00:00Z", &[("revenue", 100)])];
+        let parts = split(&rows, jiff::civil::date(2026, 5, 1), &zone("UTC"), ACCOUNTS).expect("splits");
+        assert_eq!(parts.len(), 2);
+        assert_eq!(by_account(&parts[1].lines), sums(&[("settlement", 100), ("carry", -100)]));
+    }
+
+    fn any_row() -> impl Strategy<Value = Row> {
+        let leg = (0_usize..5, -1_000_000_i64..1_000_000);
+        // Half a year around both changes of the clocks.
+        let posted = 1_790_000_000_i64..1_806_000_000;
+        (posted, prop::collection::vec(leg, 1..6)).prop_map(|(posted, legs)| {
+            let legs: Vec<(&str, i64)> = legs
+                .into_iter()
+                .map(|(account, minor)| (["revenue", "fees", "refunds", "reserve", "tax"][account], minor))
+                .collect();
+            settled(Timestamp::from_second(posted).expect("in range"), &legs)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Over any month edges, zones and changes of the clocks: every part balances, nothing stays on the
+        /// carry-forward account, the last part alone settles, and no other account notices the cut.
+        #[test]
+        fn a_split_conserves_every_sum(
+            rows in prop::collection::vec(any_row(), 0..25),
+            zone_index in 0_usize..ZONES.len(),
+            days in 0_i32..400,
+        ) {
+            let end = jiff::civil::date(2026, 9, 20).checked_add(jiff::Span::new().days(days)).expect("a day");
+            let parts = split(&rows, end, &zone(ZONES[zone_index]), ACCOUNTS).expect("splits");
+            let whole = by_account(rows.iter().flat_map(|row| &row.lines));
+            prop_assert_eq!(by_account(parts.iter().flat_map(|part| &part.lines)), whole);
+            let mut seen: Vec<usize> = parts.iter().flat_map(|part| part.rows.iter().copied()).collect();
+            seen.sort_unstable();
+            prop_assert_eq!(seen, (0..rows.len()).collect::<Vec<_>>());
+            for part in &parts {
+                prop_assert_eq!(by_account(&part.lines).values().sum::<i64>(), 0);
+                let settles = part.lines.iter().any(|line| line.account == "settlement");
+                prop_assert!(part.number == part.of || !settles);
+                prop_assert!(part.date <= end);
+            }
+            let dates: Vec<Date> = parts.iter().map(|part| part.date).collect();
+            prop_assert!(dates.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+
+        /// The order in which Amazon shows rows changes no part.
+        #[test]
+        fn the_order_of_rows_does_not_matter(
+            (rows, shuffled) in prop::collection::vec(any_row(), 0..12)
+                .prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+        ) {
+            let end = jiff::civil::date(2027, 3, 25);
+            let lines = |rows: &[Row]| -> Vec<(Date, BTreeMap<String, i64>)> {
+                let parts = split(rows, end, &zone("Europe/Berlin"), ACCOUNTS).expect("splits");
+                parts.iter().map(|part| (part.date, by_account(&part.lines))).collect()
+            };
+            prop_assert_eq!(lines(&rows), lines(&shuffled));
+        }
+    }
+}
