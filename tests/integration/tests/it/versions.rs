@@ -308,7 +308,9 @@ async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
     assert!(shown.contains("invoice ") && shown.contains("journal "), "{shown}");
     let same = installed.said(&["mapper", "diff", new, new, "--seller", &seller, "--days", "90"]).await;
     assert!(same.contains("they book the same"), "{same}");
-    let differ = installed.said(&["mapper", "diff", new, &file("minimal.wasm"), "--seller", &seller]).await;
+    let differ = installed
+        .said(&["mapper", "diff", new, &file("minimal.wasm"), "--seller", &seller, "--days", "90"])
+        .await;
     assert!(differ.contains("invoice "), "{differ}");
     let replayed = installed.said(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
     assert!(replayed.contains("the same, byte for byte") && !replayed.contains(" 0 invoices"), "{replayed}");
