@@ -170,12 +170,14 @@ fn judge(
     if status.success() && !compiled.is_empty() {
         return Ok(compiled);
     }
-    if status.code() == Some(i32::from(REFUSED)) {
-        return Err(CompileError::Refused(words));
-    }
-    let out_of_memory = ["memory allocation of", "out of memory", "Cannot allocate memory", "os error 12"];
+    // Whatever allocates first says so in its own words.
+    let out_of_memory =
+        ["memory allocation of", "out of memory", "Cannot allocate memory", "ThreadPoolBuildError"];
     if out_of_memory.iter().any(|text| words.contains(text)) {
         return Err(CompileError::Memory(limits.memory_bytes >> 20));
+    }
+    if status.code() == Some(i32::from(REFUSED)) {
+        return Err(CompileError::Refused(words));
     }
     #[cfg(unix)]
     {

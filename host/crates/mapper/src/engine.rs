@@ -95,6 +95,7 @@ fn pool() -> PoolingAllocationConfig {
         .max_core_instances_per_component(each(largest.instances_max))
         .max_memories_per_component(each(largest.memories_max))
         .max_tables_per_component(each(largest.tables_max))
+        .max_tables_per_module(each(largest.tables_max))
         .table_elements(largest.table_elements_max)
         .max_unused_warm_slots(WARM_SLOTS)
         .linear_memory_keep_resident(KEPT_MEMORY)

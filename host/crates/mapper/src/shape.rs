@@ -40,7 +40,11 @@ pub struct ShapeLimits {
     pub memories: u32,
     /// Tables in all modules.
     pub tables: u32,
-    /// Element segments in all modules, and functions named by them.
+    /// Bytes that all memories have at the start: what a call may have at its end.
+    pub memory_bytes: u64,
+    /// Elements that all tables have at the start.
+    pub table_elements: u64,
+    /// Element segments in all modules.
     pub element_segments: u32,
     /// Functions that element segments name.
     pub elements: u32,
@@ -75,6 +79,8 @@ impl ShapeLimits {
         globals: 1_000,
         memories: 1,
         tables: 4,
+        memory_bytes: 64 << 20,
+        table_elements: 20_000,
         element_segments: 100,
         elements: 10_000,
         data_segments: 1_000,
@@ -99,6 +105,7 @@ impl ShapeLimits {
         globals: 20_000,
         memories: 4,
         tables: 16,
+        memory_bytes: 256 << 20,
         element_segments: 2_000,
         elements: 60_000,
         data_segments: 10_000,
@@ -198,6 +205,8 @@ struct Counted {
     globals: u64,
     memories: u64,
     tables: u64,
+    memory_bytes: u64,
+    table_elements: u64,
     element_segments: u64,
     elements: u64,
     data_segments: u64,
@@ -263,13 +272,8 @@ impl Measure<'_> {
                 let (at, max) = (section.range().start, limits.functions as u64);
                 add(&mut counted.functions, section.count(), max, "functions", at)?;
             }
-            Payload::TableSection(section) => {
-                add(&mut counted.tables, section.count(), limits.tables, "tables", section.range().start)?;
-            }
-            Payload::MemorySection(section) => {
-                let at = section.range().start;
-                add(&mut counted.memories, section.count(), limits.memories, "memories", at)?;
-            }
+            Payload::TableSection(section) => self.tables(section.clone())?,
+            Payload::MemorySection(section) => self.memories(section.clone())?,
             Payload::GlobalSection(section) => {
                 add(&mut counted.globals, section.count(), limits.globals, "globals", section.range().start)?;
             }
@@ -298,6 +302,29 @@ impl Measure<'_> {
                 add(&mut counted.custom_bytes, bytes, max, "bytes of custom sections", at)?;
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self, section: wasmparser::TableSectionReader<'_>) -> Result<(), Misshapen> {
+        let Self { limits, counted, .. } = self;
+        let at = section.range().start;
+        add(&mut counted.tables, section.count(), limits.tables, "tables", at)?;
+        for table in section {
+            let (elements, max) = (table?.ty.initial, limits.table_elements);
+            add(&mut counted.table_elements, elements, max, "elements of all tables", at)?;
+        }
+        Ok(())
+    }
+
+    fn memories(&mut self, section: wasmparser::MemorySectionReader<'_>) -> Result<(), Misshapen> {
+        const PAGE: u64 = 64 << 10;
+        let Self { limits, counted, .. } = self;
+        let at = section.range().start;
+        add(&mut counted.memories, section.count(), limits.memories, "memories", at)?;
+        for memory in section {
+            let (bytes, max) = (memory?.initial.saturating_mul(PAGE), limits.memory_bytes);
+            add(&mut counted.memory_bytes, bytes, max, "bytes of all memories", at)?;
         }
         Ok(())
     }

@@ -127,6 +127,7 @@ pub(crate) fn link(
             continue;
         };
         let mut instance = linker.instance(name)?;
+        resources(&mut instance)?;
         match interface {
             "clocks/wall-clock" | "clocks/monotonic-clock" => clocks(&mut instance, interface)?,
             "random/random" | "random/insecure" | "random/insecure-seed" => random(&mut instance, interface)?,
@@ -136,27 +137,33 @@ pub(crate) fn link(
             }
             "cli/stdout" => output(&mut instance, "get-stdout")?,
             "cli/stderr" => output(&mut instance, "get-stderr")?,
-            "cli/terminal-input" => {
-                instance.resource("terminal-input", ResourceType::host::<Terminal>(), |_, _| Ok(()))?;
-            }
-            "cli/terminal-output" => {
-                instance.resource("terminal-output", ResourceType::host::<Terminal>(), |_, _| Ok(()))?;
-            }
             "cli/terminal-stdin" => no_terminal(&mut instance, "get-terminal-stdin")?,
             "cli/terminal-stdout" => no_terminal(&mut instance, "get-terminal-stdout")?,
             "cli/terminal-stderr" => no_terminal(&mut instance, "get-terminal-stderr")?,
-            "io/error" => instance.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(()))?,
-            "io/poll" => instance.resource("pollable", ResourceType::host::<Pollable>(), |_, _| Ok(()))?,
             "io/streams" => streams(&mut instance)?,
-            "filesystem/types" => {
-                instance.resource("descriptor", ResourceType::host::<Descriptor>(), |_, _| Ok(()))?;
-            }
             "filesystem/preopens" => instance
                 .func_wrap("get-directories", |_, ()| Ok((Vec::<(Resource<Descriptor>, String)>::new(),)))?,
             _ => {}
         }
     }
     linker.define_unknown_imports_as_traps(component)
+}
+
+/// Defines the resources that this module hands out, in each interface: one that uses another's resource imports it
+/// under its own name, and both have to be the same.
+fn resources(instance: &mut LinkerInstance<'_, CallState>) -> wasmtime::Result<()> {
+    for (name, ty) in [
+        ("error", ResourceType::host::<IoError>()),
+        ("pollable", ResourceType::host::<Pollable>()),
+        ("input-stream", ResourceType::host::<Input>()),
+        ("output-stream", ResourceType::host::<Stream>()),
+        ("terminal-input", ResourceType::host::<Terminal>()),
+        ("terminal-output", ResourceType::host::<Terminal>()),
+        ("descriptor", ResourceType::host::<Descriptor>()),
+    ] {
+        instance.resource(name, ty, |_, _| Ok(()))?;
+    }
+    Ok(())
 }
 
 fn clocks(instance: &mut LinkerInstance<'_, CallState>, interface: &str) -> wasmtime::Result<()> {
@@ -219,8 +226,6 @@ fn no_terminal(instance: &mut LinkerInstance<'_, CallState>, name: &str) -> wasm
 fn streams(instance: &mut LinkerInstance<'_, CallState>) -> wasmtime::Result<()> {
     type Written = Result<(), StreamError>;
     type Read = Result<Vec<u8>, StreamError>;
-    instance.resource("output-stream", ResourceType::host::<Stream>(), |_, _| Ok(()))?;
-    instance.resource("input-stream", ResourceType::host::<Input>(), |_, _| Ok(()))?;
     instance.func_wrap("[method]output-stream.check-write", |_, _: (Resource<Stream>,)| {
         Ok((Ok::<u64, StreamError>(WRITE_BYTES),))
     })?;

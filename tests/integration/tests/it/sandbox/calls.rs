@@ -99,7 +99,7 @@ fn hoarders() -> Vec<(&'static str, Guest, &'static str)> {
         ),
         (
             "grows its memory at once",
-            mapping("(drop (memory.grow (i32.const 60000))) unreachable"),
+            mapping("(drop (memory.grow (i32.const 3000))) unreachable"),
             "memory-limit",
         ),
         (

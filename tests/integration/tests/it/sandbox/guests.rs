@@ -133,10 +133,10 @@ package wasi:sockets@0.2.3 {
 }
 ";
 
-/// A component that is nothing but one core module, for attacks on whoever compiles it.
+/// A component that is nothing but an instance of one core module, for attacks on whoever compiles it.
 #[track_caller]
 pub(crate) fn wrapped(module: &str) -> Vec<u8> {
-    text(&format!("(component (core module {module}))"))
+    text(&format!("(component (core module $m {module}) (core instance (instantiate $m)))"))
 }
 
 #[track_caller]
