@@ -157,7 +157,7 @@ fn callers() -> Vec<(&'static str, Guest, &'static str)> {
     let indirect = "(table 1 funcref) (type $t (func (param i64)))";
     vec![
         ("floods the log with nothing", flood(log("1", "0", "0")), "fuel-exhausted"),
-        ("floods the log with large lines", flood(log("1", "0", "200000")), "fuel-exhausted"),
+        ("floods the log with large lines", flood(log("1", "60000", "200000")), "fuel-exhausted"),
         (
             "logs from outside its memory",
             mapping(&format!("{} unreachable", log("1", "0x7ffffff0", "9"))),

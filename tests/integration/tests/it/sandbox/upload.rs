@@ -8,7 +8,7 @@ use ml_connector_mapper::{
     MapperRuntime, Origin, Policy, Refusal, Validator,
 };
 
-use super::guests::{Guest, branch_tables, wrapped};
+use super::guests::{Guest, branch_tables, live_locals, wrapped};
 use super::{context, orders};
 use crate::support::{TestFolder, binary, component};
 
@@ -101,8 +101,8 @@ fn the_compiling_process_has_limits_of_its_own() {
     };
     let compile =
         |bytes: &[u8], limits: &CompileLimits| compile_in_child(&program, bytes, limits).map(|_| ());
-    // What the shape limits keep away from it.
-    let slow = wrapped(&branch_tables(10, 10_000));
+    // What the shape limits keep away from it: 40,000 live locals.
+    let slow = wrapped(&live_locals(40_000));
     assert_eq!(compile(&slow, &limits), Err(CompileError::Cpu(1)));
     let innocent = Guest::default().component();
     let patient = CompileLimits { cpu: Duration::from_secs(60), ..limits };

@@ -55,8 +55,8 @@ fn the_clock_stands_at_the_time_of_the_batch() {
     let body = format!(
         "(call $now (i32.const 3200))
         (if (i64.ne (i64.load (i32.const 3200)) (i64.const {BATCH_TIME})) (then unreachable))
-        (call $now (i32.const 3300))
-        (if (i64.ne (i64.load (i32.const 3300)) (i64.const {BATCH_TIME})) (then unreachable))"
+        (call $now (i32.const 3304))
+        (if (i64.ne (i64.load (i32.const 3304)) (i64.const {BATCH_TIME})) (then unreachable))"
     );
     // The guest answers with an empty list: what is wrong with that comes after what is tested.
     let fault = load(&body).run_orders(&context(&[]), &orders(1)).result.map(|_| ()).expect_err("too few");
