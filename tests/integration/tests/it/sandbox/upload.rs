@@ -95,7 +95,7 @@ fn the_compiling_process_has_limits_of_its_own() {
     let program = binary("ml-connector");
     let limits = CompileLimits {
         cpu: Duration::from_secs(1),
-        memory_bytes: 1 << 30,
+        memory_bytes: 4 << 30,
         wall: Duration::from_secs(60),
         output_bytes_max: 32 << 20,
     };
