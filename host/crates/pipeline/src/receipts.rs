@@ -346,7 +346,18 @@ fn origin(first: &SettledTransaction, settled: &[SettledTransaction]) -> Origin 
     let mut batches: Vec<&str> = settled.iter().map(|one| one.batch.as_str()).collect();
     batches.sort_unstable();
     batches.dedup();
-    Origin::new(first.mapper.clone(), ContentHash::of(batches.join("\n").as_bytes()), first.catalog.clone())
+    let mut other_mappers: Vec<ContentHash> =
+        settled.iter().map(|one| one.mapper.clone()).filter(|mapper| *mapper != first.mapper).collect();
+    other_mappers.sort();
+    other_mappers.dedup();
+    Origin {
+        mapper: first.mapper.clone(),
+        input: ContentHash::of(batches.join("\n").as_bytes()),
+        catalog: first.catalog.clone(),
+        contract: first.contract.clone(),
+        settings: Some(first.settings.clone()),
+        other_mappers,
+    }
 }
 
 /// Deals references out to receipts of about `max` each, so that each comes to more than nothing: the invoices in turn,

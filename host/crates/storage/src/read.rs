@@ -82,6 +82,10 @@ pub struct SettledTransaction {
     pub mapper: ContentHash,
     /// The catalog of that batch.
     pub catalog: ContentHash,
+    /// The contract of that batch.
+    pub contract: String,
+    /// The hash of the settings of that batch.
+    pub settings: ContentHash,
     /// The canonical record as JSON.
     pub record: String,
 }

@@ -228,7 +228,7 @@ impl Store for SqliteStore {
 
     async fn settled(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<SettledTransaction>> {
         let rows = query(
-            "SELECT b.lines, b.batch, w.economic_id, m.mapper, m.catalog, c.record FROM booking b
+            "SELECT b.lines, b.batch, w.economic_id, m.mapper, m.catalog, m.contract, m.settings, c.record FROM booking b
              JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
              JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
                 AND c.version = w.version
@@ -249,6 +249,8 @@ impl Store for SqliteStore {
                 batch: ContentHash::from_stored(get::<String>(row, "batch")?),
                 mapper: ContentHash::from_stored(get::<String>(row, "mapper")?),
                 catalog: ContentHash::from_stored(get::<String>(row, "catalog")?),
+                contract: get(row, "contract")?,
+                settings: ContentHash::from_stored(get::<String>(row, "settings")?),
                 record: get(row, "record")?,
             })
         };
