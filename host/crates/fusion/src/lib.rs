@@ -28,6 +28,7 @@ mod journals;
 mod layout;
 #[cfg(test)]
 mod paging;
+mod placing;
 mod privilege;
 mod query;
 mod receipts;

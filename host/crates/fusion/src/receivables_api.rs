@@ -11,6 +11,7 @@ use ml_connector_ports::{Answer, SourceError};
 use serde_json::Value;
 
 use crate::client::{FusionClient, bad_amount, id_of, none_or_several};
+use crate::placing;
 use crate::query::Query;
 use crate::receivables;
 use crate::wire::{self, Distribution, Receivable, ReceivableLine};
@@ -60,6 +61,10 @@ impl FusionClient {
             Err(reason) => return Answer::Refused(vec![Refusal::own(reason)]),
         };
         match self.post(names.path, &body, "application/vnd.oracle.adf.resourceitem+json").await {
+            Err(Answer::Refused(reasons)) => {
+                let placed = |reason| placing::placed(reason, &body, names.lines);
+                Answer::Refused(reasons.into_iter().map(placed).collect())
+            }
             Err(answer) => answer,
             Ok(body) => match serde_json::from_slice::<wire::Created>(&body)
                 .ok()

@@ -107,7 +107,14 @@ const WORDS: [Row; 22] = [
         Some("ItemNumber"),
     ),
     (
-        &["maximum length", "too long", "exceeds the maximum", "more than the allowed", "characters long"],
+        &[
+            "maximum length",
+            "too long",
+            "exceeds the maximum",
+            "more than the allowed",
+            "characters long",
+            "has more than",
+        ],
         &LENGTH,
         None,
     ),
@@ -126,7 +133,7 @@ pub(crate) fn of_words(code: Option<&str>, path: Option<&str>, words: &str) -> R
     let row = WORDS.iter().find(|(marks, ..)| marks.iter().any(fits));
     let number = match code {
         "27014" => Some(&MISSING),
-        "27010" | "27026" => {
+        "27010" | "27026" | "27040" => {
             Some(&LENGTH).filter(|_| lower.contains("length") || lower.contains("character"))
         }
         _ => None,
@@ -141,6 +148,11 @@ pub(crate) fn of_words(code: Option<&str>, path: Option<&str>, words: &str) -> R
     Refusal::new(class.code, said, class.advice)
         .at_line(path.and_then(line_of_path).or_else(|| line_of_words(&lower)))
         .in_field(named.or_else(|| row.and_then(|row| row.2).map(str::to_owned)))
+}
+
+/// Whether a refusal is about a value that is too long.
+pub(crate) fn is_too_long(refusal: &Refusal) -> bool {
+    refusal.code == LENGTH.code
 }
 
 /// Whether a refusal only says that the document stands there already.
@@ -254,6 +266,7 @@ mod tests {
             (None, None, "Enter a value for item, memo line, or description for line 3. AR_LINE_ATTR_OPT_REQ", "FUS-FIELD-MISSING", Some(3), Some("Description")),
             (Some("AR_ITEM_NOT_FOUND"), None, "The item you entered for line 4 doesn't exist.", "FUS-ITEM-UNKNOWN", Some(4), Some("ItemNumber")),
             (Some("27026"), Some("/receivablesInvoiceLines/2/Description"), "Length of attribute Description exceeds the maximum length.", "FUS-FIELD-TOO-LONG", Some(3), Some("Description")),
+            (Some("27040"), Some("/Description"), "Attribute Description has more than 240 characters.", "FUS-FIELD-TOO-LONG", None, Some("Description")),
             (None, None, "Invalid attribute \"requestId\" in the payload", "FUS-ATTRIBUTE", None, Some("requestId")),
             (Some("AR_RCP_DUP_NUM"), None, "A receipt with this number, date, amount and customer already exists.", "FUS-DUPLICATE", None, Some("TransactionNumber")),
             (Some("27024"), None, "Failed to validate a row", "FUS-REFUSED", None, None),

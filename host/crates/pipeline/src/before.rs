@@ -1,7 +1,8 @@
 //! The checks right before a document is sent: what was true when it was planned may have changed since.
 //!
 //! A period that closed meanwhile moves the document, if that is the seller's policy, or sends it to a person; so does
-//! an account that was disabled. Neither is found out by sending, and neither is tried over and over.
+//! an account that was disabled. Neither is found out by sending, and neither is tried over and over. A question that Fusion
+//! refuses is told to a person, and asked again at leisure.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +10,7 @@ use jiff::SignedDuration;
 use ml_connector_domain::document::{Body, Document, Kind};
 use ml_connector_domain::refusal::Refusal;
 use ml_connector_domain::validate::Module;
+use ml_connector_ports::SourceError;
 use ml_connector_storage::DocumentRow;
 
 use crate::map::{moved, open_from};
@@ -27,16 +29,31 @@ pub(crate) enum Ready {
     /// Not at all.
     Withheld(Vec<Refusal>),
     /// Not now: the questions were not answered.
-    NotYet(String),
+    NotYet {
+        /// Why, in words.
+        words: String,
+        /// What a person has to mend, where waiting alone does not.
+        barred: Option<Refusal>,
+    },
+}
+
+/// What only a person can mend about a question that was refused: a privilege that is missing, a name that cannot be asked
+/// for. `None` for what passes by itself.
+pub(crate) fn barred(error: &SourceError) -> Option<Refusal> {
+    let SourceError::Refused { code, message } = error else { return None };
+    let advice =
+        "mend it (`ml-connector fusion check` names what is missing); the question is asked again by itself";
+    Some(Refusal::new(code, message.as_str(), advice))
 }
 
 /// Judges a document that is about to be sent.
 pub(crate) async fn check(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Ready {
     match judge(parts, seller, &row.document).await {
         Ok(ready) => ready,
+        Err(StageError::Remote(error)) => Ready::NotYet { words: error.to_string(), barred: barred(&error) },
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
-            Ready::NotYet(cause.unwrap_or_else(|| error.to_string()))
+            Ready::NotYet { words: cause.unwrap_or_else(|| error.to_string()), barred: None }
         }
     }
 }

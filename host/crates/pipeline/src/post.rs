@@ -18,8 +18,8 @@ use ml_connector_domain::posting::{Action, Event, Patience, State, decide};
 use ml_connector_domain::reconcile::{Finding, Observed, check};
 use ml_connector_domain::refusal::{Refusal, in_words};
 use ml_connector_domain::{SellerId, Timestamp};
-use ml_connector_ports::{Answer, JobStatus};
-use ml_connector_storage::{Change, DocumentRow};
+use ml_connector_ports::{Answer, JobStatus, SourceError};
+use ml_connector_storage::{Change, DocumentRow, ReviewDraft};
 
 use crate::before::{self, Ready};
 use crate::map::ToReview;
@@ -38,17 +38,22 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(3_600);
 /// Wait for a document that could not be checked before sending.
 const UNCHECKED: SignedDuration = SignedDuration::from_secs(60);
 
+/// Wait for one that could not be checked for a cause that a person has to mend.
+const BARRED: SignedDuration = SignedDuration::from_mins(15);
+
 /// What a call taught.
 pub(crate) struct Learnt {
     pub(crate) event: Event,
     pub(crate) words: String,
     /// What a look-up found that does not keep the document from counting as posted.
     pub(crate) finding: Option<Finding>,
+    /// What a person has to mend before it can go on. The document stays where it is.
+    pub(crate) barred: Option<Refusal>,
 }
 
 impl Learnt {
     pub(crate) fn new(event: Event, words: impl Into<String>) -> Self {
-        Self { event, words: words.into(), finding: None }
+        Self { event, words: words.into(), finding: None, barred: None }
     }
 }
 
@@ -175,12 +180,11 @@ pub(crate) fn judged_ready(
             let learnt = Learnt::new(Event::Withheld(refusals), words);
             return Ok((None, moved(seller, &row, learnt, now)?));
         }
-        Ready::NotYet(words) => {
-            let until = now.saturating_add(UNCHECKED).unwrap_or(now);
-            let learnt = Learnt::new(
-                Event::Postponed(until),
-                format!("not sent, as it could not be checked: {words}"),
-            );
+        Ready::NotYet { words, barred } => {
+            let wait = if barred.is_some() { BARRED } else { UNCHECKED };
+            let event = Event::Postponed(now.saturating_add(wait).unwrap_or(now));
+            let words = format!("not sent, as it could not be checked: {words}");
+            let learnt = Learnt { barred, ..Learnt::new(event, words) };
             return Ok((None, moved(seller, &row, learnt, now)?));
         }
     }
@@ -215,7 +219,7 @@ async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) 
                 Ok(JobStatus::Failed(refusals)) => failed(parts, seller, row, refusals, *attempt).await,
                 Ok(JobStatus::Done) => look_up(parts, seller, row).await,
                 Ok(JobStatus::Ended(words)) => left_out(look_up(parts, seller, row).await, &words),
-                Err(error) => Learnt::new(Event::LookUpFailed, error.to_string()),
+                Err(error) => unanswered(&error),
             }
         }
         _ => followed_up(parts, row, look_up(parts, seller, row).await).await,
@@ -238,8 +242,13 @@ async fn followed_up(parts: &Parts, row: &DocumentRow, learnt: Learnt) -> Learnt
         Ok(Some(request)) => {
             Learnt::new(Event::InProgress(request.clone()), format!("{}; {request} goes on", learnt.words))
         }
-        Err(error) => Learnt::new(Event::LookUpFailed, error.to_string()),
+        Err(error) => unanswered(&error),
     }
+}
+
+/// A question that failed teaches nothing about the document.
+fn unanswered(error: &SourceError) -> Learnt {
+    Learnt { barred: before::barred(error), ..Learnt::new(Event::LookUpFailed, error.to_string()) }
 }
 
 /// A job that failed has imported nothing of its group, unless all it had was warnings: so the batch is looked for
@@ -305,7 +314,7 @@ pub(crate) fn next_attempt(retry_after: Duration, attempt: u32, now: Timestamp) 
 pub(crate) async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Learnt {
     let observed = match parts.target.look_up(&seller.ledger, &row.document).await {
         Ok(observed) => observed,
-        Err(error) => return Learnt::new(Event::LookUpFailed, error.to_string()),
+        Err(error) => return unanswered(&error),
     };
     let finding = check(&expected(parts, seller, row), &observed);
     match (observed, finding) {
@@ -316,7 +325,7 @@ pub(crate) async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -
         }
         (Observed::One(content), Some(finding)) if finding.stands() => {
             let words = format!("found as {}: {}", content.fusion_id, finding.message);
-            Learnt { event: Event::Found(content.fusion_id), words, finding: Some(finding) }
+            Learnt { finding: Some(finding), ..Learnt::new(Event::Found(content.fusion_id), words) }
         }
         (_, finding) => {
             let (code, words) = match finding {
@@ -338,7 +347,7 @@ pub(crate) async fn look_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -
 pub(crate) fn moved(
     seller: &Seller,
     row: &DocumentRow,
-    Learnt { event, words, finding }: Learnt,
+    Learnt { event, words, finding, barred }: Learnt,
     now: Timestamp,
 ) -> Result<Vec<Change>, StageError> {
     let action = match event {
@@ -356,18 +365,37 @@ pub(crate) fn moved(
         let key = row.document.key.clone();
         changes.push(Change::Reconciled { key, finding: Some((finding.code, finding.message)), at: now });
     }
-    if let State::Rejected { refusals, .. } = &state {
-        let review = ToReview {
-            seller,
-            kind: kind::DOCUMENT,
-            subject: row.document.key.as_str(),
-            at_stake: Some(row.expected),
-            now,
-        };
-        changes
-            .extend(review.because(&refusals.iter().map(|refusal| reason(row, refusal)).collect::<Vec<_>>()));
+    let review = ToReview {
+        seller,
+        kind: kind::DOCUMENT,
+        subject: row.document.key.as_str(),
+        at_stake: Some(row.expected),
+        now,
+    };
+    match &state {
+        State::Rejected { refusals, .. } => {
+            let reasons: Vec<Reason> = refusals.iter().map(|refusal| reason(row, refusal)).collect();
+            changes.extend(review.because(&reasons));
+        }
+        // What held it up is over.
+        State::Confirmed { .. } => changes.push(review.resolved()),
+        _ => changes.extend(barred.map(|barred| held_up(&review, reason(row, &barred)))),
     }
     Ok(changes)
+}
+
+/// An item about a document that cannot go on. It is opened once, however often the same is found.
+fn held_up(review: &ToReview<'_>, reason: Reason) -> Change {
+    Change::Review(ReviewDraft {
+        seller: review.seller.id.clone(),
+        kind: review.kind,
+        subject: review.subject.to_owned(),
+        code: reason.code,
+        about: reason.subject,
+        message: reason.message,
+        at_stake: review.at_stake,
+        at: review.now,
+    })
 }
 
 /// What a person reads: the line, the field, Fusion's words, and what to do.
