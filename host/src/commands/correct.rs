@@ -1,4 +1,4 @@
-//! `correct`: takes back the invoice of an order that changed, and invoices it anew.
+//! `correct`: takes back the invoice of an order that changed, and invoices it anew if it still is a sale.
 
 use comfy_table::{Table, presets};
 use ml_connector_domain::document::Document;
@@ -27,7 +27,7 @@ pub(crate) async fn correct(config: Config, order: String, yes: bool) -> Outcome
             show(&correction)?;
             if yes {
                 correct::plan(&parts, &seller, &correction).await?;
-                say("planned: the daemon posts both and reads them back");
+                say("planned: the daemon posts what was shown and reads it back");
             } else {
                 say("nothing is planned yet: say --yes to plan it");
             }
@@ -55,7 +55,10 @@ fn show(correction: &Correction) -> Outcome {
     let Correction { posted, credit_memo, invoice, .. } = correction;
     say(&format!("posted:      {}", in_words(&posted.document)?));
     say(&format!("takes back:  {}", in_words(credit_memo)?));
-    say(&format!("new invoice: {}", in_words(invoice)?));
+    match invoice {
+        Some(invoice) => say(&format!("new invoice: {}", in_words(invoice)?)),
+        None => say("new invoice: none, the order is no sale any more"),
+    }
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(["account", "now", "then", "difference"]);
     for row in correction.accounts() {

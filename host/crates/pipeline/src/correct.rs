@@ -2,7 +2,8 @@
 //!
 //! Fusion's PATCH changes no line, account or amount of an invoice. So a correction is two documents: a credit memo that takes
 //! back all that stands of the posted invoice, and the next revision of the invoice. Each is recognised under the key of
-//! the invoice that it takes back or replaces, so neither can be planned twice.
+//! the invoice that it takes back or replaces, so neither can be planned twice. Where the order is no sale any more
+//! (cancelled after it was invoiced), there is the credit memo only: the invoice is taken back whole.
 //!
 //! What refunds have credited already stands as it is, and no invoice is credited beyond what it came to: the
 //! correction's credit memo is over what is left of the posted invoice, by account, and the new invoice over what is left of the
@@ -20,7 +21,7 @@ use ml_connector_domain::mapping::{
 };
 use ml_connector_domain::posting::State;
 use ml_connector_domain::validate::{self, Expectation, Module};
-use ml_connector_domain::{Date, DocumentKey, MarketplaceId, Money, OrderId};
+use ml_connector_domain::{Date, DocumentKey, Money, OrderId};
 use ml_connector_storage::{Change, DocumentRow};
 
 use crate::invoices::{current_key, refunds};
@@ -38,8 +39,10 @@ pub struct Correction {
     pub posted: DocumentRow,
     /// Takes back what is left of it.
     pub credit_memo: Document,
-    /// Takes its place.
-    pub invoice: Document,
+    /// Takes its place; `None` where the order is no sale any more and the invoice is taken back whole.
+    pub invoice: Option<Document>,
+    /// What is to be said behind it in the audit log; empty if nothing.
+    why: String,
     /// What the mapper was asked for it.
     batches: Vec<Change>,
 }
@@ -58,12 +61,12 @@ pub struct AccountChange {
 impl Correction {
     /// Every account that has an amount before or after.
     pub fn accounts(&self) -> Vec<AccountChange> {
-        let currency = self.invoice.currency;
+        let currency = self.credit_memo.currency;
         let mut sums = BTreeMap::<&str, (i64, i64)>::new();
         for line in self.credit_memo.lines() {
             sums.entry(&line.account).or_default().0 -= line.amount.minor;
         }
-        for line in self.invoice.lines() {
+        for line in self.invoice.iter().flat_map(Document::lines) {
             sums.entry(&line.account).or_default().1 += line.amount.minor;
         }
         let change = |(account, (before, after)): (&str, (i64, i64))| AccountChange {
@@ -114,22 +117,24 @@ pub async fn proposal(
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
-/// Plans both documents of a correction.
+/// Plans the documents of a correction.
 ///
 /// # Errors
 /// The store failed, or somebody has planned it meanwhile ([`ml_connector_storage::StoreError::Twice`]).
 pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Result<(), StageError> {
     let now = parts.clock.now();
-    let Correction { posted, credit_memo, invoice, .. } = correction;
+    let Correction { posted, credit_memo, invoice, why, .. } = correction;
     let replaced = posted.document.key.as_str();
     let order = posted.document.subject();
     let review = ToReview { seller, kind: kind::ORDER, subject: order, at_stake: Some(posted.expected), now };
     let mut changes = correction.batches.clone();
     changes.push(review.resolved());
-    for (document, leg) in [(credit_memo, leg::REVERSAL), (invoice, leg::REPLACEMENT)] {
+    let documents = std::iter::once((credit_memo, leg::REVERSAL))
+        .chain(invoice.iter().map(|one| (one, leg::REPLACEMENT)));
+    for (document, leg) in documents {
         let (total, key) = (document.total()?, &document.key);
         let words = if leg == leg::REVERSAL { "takes back" } else { "replaces" };
-        let detail = format!("{} {key} over {total} {words} {replaced}", document.kind().as_str());
+        let detail = format!("{} {key} over {total} {words} {replaced}{why}", document.kind().as_str());
         changes.push(audit(now, &seller.id, order, Action::Planned, detail));
         changes.push(Change::Plan {
             document: Box::new(document.clone()),
@@ -149,6 +154,14 @@ struct Correcting<'a> {
     credited: Vec<DocumentRow>,
 }
 
+/// What the mapper makes of the order now, with its input and what to keep of the call.
+struct MappedOrder {
+    /// The invoice's lines; or why the order is no sale.
+    lines: Result<Vec<DocumentLine>, String>,
+    input: ContentHash,
+    batches: Vec<Change>,
+}
+
 /// Why there is no correction, or what was asked for.
 type Or<T> = Result<Result<T, Vec<Reason>>, StageError>;
 
@@ -158,35 +171,57 @@ impl Correcting<'_> {
     }
 
     async fn propose(self) -> Or<Correction> {
-        let Body::Invoice { marketplace, lines: posted, net_of, .. } = self.posted.document.body.clone()
-        else {
-            return Ok(Err(self.reason("not-invoiced", "what recognises the order is no invoice")));
-        };
-        let Some(total) = self.order.total else {
-            return Ok(Err(self.reason("no-total", "Amazon states no total for the order")));
-        };
-        let (lines, input, mut batches) = match self.mapped_order().await? {
+        let MappedOrder { lines, input, batches } = match self.mapped_order().await? {
             Ok(mapped) => mapped,
             Err(reasons) => return Ok(Err(reasons)),
+        };
+        let date = self.date().await?;
+        let origin = map::origin(self.parts, self.seller, &input);
+        let Some(credit_memo) = self.credit_memo(date, origin.clone()) else {
+            return Ok(Err(self.reason("not-invoiced", "what recognises the order is no invoice")));
+        };
+        match lines {
+            Ok(lines) => self.anew(lines, credit_memo, origin, batches).await,
+            Err(why) => self.whole(&why, credit_memo, batches).await,
+        }
+    }
+
+    /// The order is no sale any more: nothing takes the invoice's place.
+    async fn whole(&self, why: &str, credit_memo: Document, batches: Vec<Change>) -> Or<Correction> {
+        let total = credit_memo.total()?;
+        if total.minor >= 0 {
+            let message =
+                format!("the order is no sale any more ({why}), and refunds have taken back all of it");
+            return Ok(Err(self.reason("nothing-to-correct", message)));
+        }
+        let why = format!(" whole: {why}");
+        let correction = Correction { posted: self.posted.clone(), credit_memo, invoice: None, why, batches };
+        self.checked(correction, &[total]).await
+    }
+
+    /// The next revision of the invoice over what is left of the order.
+    async fn anew(
+        &self,
+        mut new_lines: Vec<DocumentLine>,
+        credit_memo: Document,
+        origin: Origin,
+        mut batches: Vec<Change>,
+    ) -> Or<Correction> {
+        let Some(total) = self.order.total else {
+            return Ok(Err(self.reason("no-total", "Amazon states no total for the order")));
         };
         let (given_back, more) = match self.mapped_refunds().await? {
             Ok(mapped) => mapped,
             Err(reasons) => return Ok(Err(reasons)),
         };
         batches.extend(more);
-        let since: Vec<&DocumentRow> =
-            self.credited.iter().filter(|memo| !net_of.contains(&memo.document.key)).collect();
-        let mut new_lines = lines;
         new_lines.extend(given_back);
         let mut refunded = Money::zero(total.currency);
         for memo in &self.credited {
             refunded = refunded.checked_add(memo.expected)?;
         }
-        let date = self.date().await?;
-        let origin = map::origin(self.parts, self.seller, &input);
-        let credit_memo = self.credit_memo(date, &marketplace, &posted, &since, origin.clone());
         let keys = self.credited.iter().map(|memo| memo.document.key.clone()).collect();
-        let invoice = self.invoice(date, &marketplace, new_lines, keys, origin);
+        let invoice = self.invoice(&credit_memo, new_lines, keys, origin);
         if same_lines(&credit_memo, &invoice) {
             return Ok(Err(
                 self.reason("nothing-to-correct", "the posted invoice is what the mapper makes of it now")
@@ -200,33 +235,25 @@ impl Correcting<'_> {
             );
             return Ok(Err(self.reason("refund-exceeds-order", message)));
         }
-        let correction = Correction { posted: self.posted.clone(), credit_memo, invoice, batches };
-        let violations = self.violations(&correction, left, date).await?;
-        Ok(if violations.is_empty() { Ok(correction) } else { Err(violations) })
+        let totals = [credit_memo.total()?, left];
+        let (posted, invoice) = (self.posted.clone(), Some(invoice));
+        let correction = Correction { posted, credit_memo, invoice, why: String::new(), batches };
+        self.checked(correction, &totals).await
     }
 
-    async fn mapped_order(&self) -> Or<(Vec<DocumentLine>, ContentHash, Vec<Change>)> {
+    async fn mapped_order(&self) -> Or<MappedOrder> {
         let products = self.order.items.iter().map(|item| (&item.sku, &self.order.marketplace));
         let context = self.seller.context(products);
         let orders = std::slice::from_ref(self.order);
         let input = Batch::of(self.parts, "orders", &context, orders)?;
         let result = self.parts.mapper.map_orders(&context, orders).await;
-        let batch = input.kept(self.parts, self.seller, &result)?;
-        let outcome = match one(result) {
-            Ok(outcome) => outcome,
-            Err(reasons) => return Ok(Err(reasons)),
+        let batches = input.kept(self.parts, self.seller, &result)?;
+        let lines = match one(result) {
+            Ok(OrderOutcome::Invoice(lines)) => Ok(lines),
+            Ok(OrderOutcome::Skip(why)) => Err(why),
+            Ok(OrderOutcome::Review(reasons)) | Err(reasons) => return Ok(Err(reasons)),
         };
-        Ok(match outcome {
-            OrderOutcome::Invoice(lines) => Ok((lines, input.name, batch)),
-            OrderOutcome::Review(reasons) => Err(reasons),
-            OrderOutcome::Skip(why) => {
-                let message = format!(
-                    "the order is no sale any more ({why}): nothing takes the invoice's place; take {} back whole",
-                    self.posted.document.key
-                );
-                Err(self.reason("no-sale", message))
-            }
-        })
+        Ok(Ok(MappedOrder { lines, input: input.name, batches }))
     }
 
     /// The lines of all refunds that were credited, as they are mapped now.
@@ -280,20 +307,19 @@ impl Correcting<'_> {
         Ok(if module.takes(period.status) { own } else { self.seller.day(self.parts.clock.now()) })
     }
 
-    fn credit_memo(
-        &self,
-        date: Date,
-        marketplace: &MarketplaceId,
-        posted: &[DocumentLine],
-        since: &[&DocumentRow],
-        origin: Origin,
-    ) -> Document {
+    /// Over all that refunds have left of the posted invoice; `None` if what is posted is no invoice.
+    fn credit_memo(&self, date: Date, origin: Origin) -> Option<Document> {
+        let Body::Invoice { marketplace, lines: posted, net_of, .. } = &self.posted.document.body else {
+            return None;
+        };
+        let since: Vec<&DocumentRow> =
+            self.credited.iter().filter(|memo| !net_of.contains(&memo.document.key)).collect();
         let key = self.posted.document.key.clone();
         let refunded = || since.iter().flat_map(|memo| memo.document.lines());
         let lines: Vec<DocumentLine> = posted.iter().chain(refunded()).map(negated).collect();
         let count = u32::try_from(posted.len()).unwrap_or(u32::MAX);
         let mut numbers: Option<Vec<u32>> = Some((1..=count).collect());
-        for memo in since {
+        for memo in &since {
             // Where a refund's lines were not found on the invoice, the whole cannot say what it credits, either.
             match (&memo.document.body, &mut numbers) {
                 (Body::CreditMemo { credits: Some(own), .. }, Some(all)) if own.invoice == key => {
@@ -303,7 +329,7 @@ impl Correcting<'_> {
             }
         }
         let reverses = key.clone();
-        Document {
+        Some(Document {
             key: DocumentKey::derive(Kind::CreditMemo.letter(), &self.seller.id, key.as_str(), 0),
             seller: self.seller.id.clone(),
             revision: 0,
@@ -318,46 +344,49 @@ impl Correcting<'_> {
                 credits: numbers.map(|lines| CreditedLines { invoice: key, lines }),
             },
             origin,
-        }
+        })
     }
 
     fn invoice(
         &self,
-        date: Date,
-        marketplace: &MarketplaceId,
+        credit_memo: &Document,
         lines: Vec<DocumentLine>,
         net_of: Vec<DocumentKey>,
         origin: Origin,
     ) -> Document {
+        let marketplace = match &self.posted.document.body {
+            Body::Invoice { marketplace, .. } => marketplace.clone(),
+            _ => self.order.marketplace.clone(),
+        };
         let revision = self.posted.document.revision + 1;
         let order = self.order.id.clone();
         Document {
             key: DocumentKey::derive(Kind::Invoice.letter(), &self.seller.id, order.as_str(), revision),
             seller: self.seller.id.clone(),
             revision,
-            date,
+            date: credit_memo.date,
             moved_from: None,
             currency: self.posted.document.currency,
-            body: Body::Invoice { order, marketplace: marketplace.clone(), lines, net_of },
+            body: Body::Invoice { order, marketplace, lines, net_of },
             origin,
         }
     }
 
-    async fn violations(
-        &self,
-        correction: &Correction,
-        left: Money,
-        date: Date,
-    ) -> Result<Vec<Reason>, StageError> {
-        let Correction { credit_memo, invoice, .. } = correction;
-        let lines = credit_memo.lines().iter().chain(invoice.lines());
+    /// The correction, if neither of its documents breaks a rule. `totals` is what each must come to, the credit memo's
+    /// first.
+    async fn checked(&self, correction: Correction, totals: &[Money]) -> Or<Correction> {
+        let date = correction.credit_memo.date;
+        let documents = || std::iter::once(&correction.credit_memo).chain(&correction.invoice);
+        let lines = documents().flat_map(Document::lines);
         let accounts = lines.map(|line| line.account.clone()).collect();
         let facts =
             Facts::gather(self.parts, self.seller, accounts, [(Module::Receivables, date)].into()).await?;
         let facts = facts.at(date);
-        let mut found = validate::document(invoice, &Expectation::Total(left), &facts);
-        found.extend(validate::document(credit_memo, &Expectation::Total(credit_memo.total()?), &facts));
-        Ok(found)
+        let violations: Vec<Reason> = documents()
+            .zip(totals)
+            .flat_map(|(document, total)| validate::document(document, &Expectation::Total(*total), &facts))
+            .collect();
+        Ok(if violations.is_empty() { Ok(correction) } else { Err(violations) })
     }
 }
 

@@ -30,6 +30,20 @@ pub async fn current_key(
     Err(StageError::Corrupt { what: "invoice", message: format!("{key} has no last revision") })
 }
 
+/// The credit memo that took an order's invoice back whole, with the invoice; `None` while an invoice stands for the order.
+///
+/// # Errors
+/// The store failed.
+pub async fn taken_back(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+) -> Result<Option<(DocumentKey, DocumentKey)>, StageError> {
+    let Some(invoice) = current_key(parts, seller, order).await? else { return Ok(None) };
+    let memo = parts.store.recognized_by(&seller.id, invoice.as_str(), leg::REVERSAL).await?;
+    Ok(memo.map(|memo| (invoice, memo)))
+}
+
 /// The credit memos of an order's refunds that stand, or may yet stand, in Fusion.
 ///
 /// # Errors

@@ -1,30 +1,28 @@
-//! Receivables in Fusion: what its documentation hides (numbered as in the notes on pain points, 10 to 14), corrections,
-//! receipts and bulk import, over sockets.
+//! Receivables in Fusion: what its documentation hides (numbered as in `host/docs/fusion.md`, 10 to 14 and 19), receipts and
+//! bulk import, over sockets.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_domain::canonical::Order;
+use ml_connector_domain::Clock as _;
 use ml_connector_domain::catalog::{Rule, Subject};
-use ml_connector_domain::document::{Body, Kind};
+use ml_connector_domain::document::Kind;
 use ml_connector_domain::ledger::CreditMemoPath;
 use ml_connector_domain::posting::State;
-use ml_connector_domain::{Clock as _, OrderId, Region};
-use ml_connector_pipeline::{correct, kind, map, stage};
+use ml_connector_pipeline::kind;
 use ml_connector_simulator::control::{FaultRates, FusionFaults};
 use ml_connector_simulator::fusion::{Document, knobs};
 use ml_connector_simulator::scenario::ScenarioOptions;
 use ml_connector_storage::{Change, DocumentRow, Store as _};
 use serde_json::{Value, json};
 
-use crate::process::Installed;
 use crate::support::{Connected, small};
 
-fn hours(count: i64) -> SignedDuration {
+pub(crate) fn hours(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count)
 }
 
-fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+pub(crate) fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.saturating_add(by).expect("in range")
 }
 
@@ -34,7 +32,7 @@ fn busy(seed: u64) -> ScenarioOptions {
 }
 
 /// Sets a part of the seller's ledger as the simulated instance has it set up.
-fn configure(connected: &mut Connected, parts: &[&str]) {
+pub(crate) fn configure(connected: &mut Connected, parts: &[&str]) {
     let scenario = connected.simulator.world.scenario.for_the_operator();
     let setup = &scenario["sellers"][0]["fusion_setup"];
     let mut ledger = serde_json::to_value(&connected.seller.ledger).expect("a ledger");
@@ -62,12 +60,12 @@ fn calls(connected: &Connected, operation: &str) -> u64 {
     statuses.values().filter_map(Value::as_u64).sum()
 }
 
-async fn postings(connected: &Connected, state: &str) -> Vec<DocumentRow> {
+pub(crate) async fn postings(connected: &Connected, state: &str) -> Vec<DocumentRow> {
     connected.store.postings_in(&connected.seller.id, state, 100_000).await.expect("reads")
 }
 
 /// Everything has ended, nothing was refused, every document is in Fusion exactly once and ties out.
-async fn assert_at_rest(connected: &Connected) {
+pub(crate) async fn assert_at_rest(connected: &Connected) {
     connected.assert_books_are_right();
     for state in ["planned", "sending", "submitted", "unknown", "rejected"] {
         let left = postings(connected, state).await;
@@ -78,7 +76,7 @@ async fn assert_at_rest(connected: &Connected) {
     each_is_there_once(connected).await;
 }
 
-async fn each_is_there_once(connected: &Connected) {
+pub(crate) async fn each_is_there_once(connected: &Connected) {
     let confirmed = postings(connected, "confirmed").await;
     let state = connected.simulator.world.fusion.lock().expect("no panic");
     let mut numbers = BTreeMap::<&str, u32>::new();
@@ -94,16 +92,16 @@ async fn each_is_there_once(connected: &Connected) {
     assert!(numbers.is_empty(), "in Fusion and not known: {numbers:?}");
 }
 
-fn invoices(connected: &Connected) -> Vec<Document> {
+pub(crate) fn invoices(connected: &Connected) -> Vec<Document> {
     connected.simulator.world.fusion.lock().expect("no panic").invoices.clone()
 }
 
-fn memos(connected: &Connected) -> Vec<Document> {
+pub(crate) fn memos(connected: &Connected) -> Vec<Document> {
     connected.simulator.world.fusion.lock().expect("no panic").credit_memos.clone()
 }
 
 /// What receivables documents and receipts put on each account but the receivable: documents credit, receipts debit it.
-fn by_account<'a>(documents: impl IntoIterator<Item = &'a Document>) -> BTreeMap<String, i64> {
+pub(crate) fn by_account<'a>(documents: impl IntoIterator<Item = &'a Document>) -> BTreeMap<String, i64> {
     let mut sums = BTreeMap::<String, i64>::new();
     for distribution in documents.into_iter().flat_map(|document| &document.distributions) {
         if distribution.class != "Receivable" {
@@ -256,6 +254,11 @@ async fn pain_14_receipts_are_applied_by_their_references_and_every_account_nets
     connected.run_until(later(connected.simulator.world.scenario.end, hours(9 * 24))).await;
     assert_at_rest(&connected).await;
     assert_cash_nets(&connected, cash_in_review(&connected).await);
+    for row in postings(&connected, "confirmed").await {
+        let origin = &row.document.origin;
+        let (key, known) = (&row.document.key, !origin.contract.is_empty() && origin.settings.is_some());
+        assert!(known, "{key} does not say what it was made with: {origin:?}");
+    }
     {
         let state = connected.simulator.world.fusion.lock().expect("no panic");
         assert!(state.receipts.len() > 3, "{} receipts", state.receipts.len());
@@ -388,168 +391,4 @@ async fn pain_19_auto_invoice_with_bad_rows_imports_the_good_and_sends_the_rest_
     let all = invoices(&connected);
     let by_import = all.iter().filter(imported).count();
     assert!(by_import > 0 && by_import < all.len(), "{by_import} of {}", all.len());
-}
-
-/// Gives an order a new version, as Amazon does, and maps it.
-async fn touch(connected: &Connected, order: &OrderId) {
-    let newest =
-        connected.store.newest(&connected.seller.id, kind::ORDER, order.as_str()).await.expect("reads");
-    let mut changed: Order = serde_json::from_str(&newest.expect("an order").record).expect("an order");
-    changed.updated = later(changed.updated, hours(1));
-    let raw = ml_connector_domain::id::ContentHash::of(order.as_str().as_bytes());
-    let change = Change::Canonical {
-        seller: connected.seller.id.clone(),
-        kind: kind::ORDER,
-        natural_id: order.as_str().to_owned(),
-        region: Region::Na,
-        record: serde_json::to_string(&changed).expect("JSON"),
-        raw,
-        stage: stage::READY,
-        group: None,
-        economic_id: order.as_str().to_owned(),
-        at: connected.clock.now(),
-    };
-    connected.store.apply(vec![change]).await.expect("writes");
-    let _guard = connected.clock.worker();
-    map::map_orders(&connected.parts, &connected.seller).await.expect("maps");
-}
-
-fn about<'a>(documents: &'a [Document], rows: &'a [DocumentRow]) -> impl Iterator<Item = &'a Document> {
-    let known =
-        move |document: &&Document| rows.iter().any(|row| row.document.key.as_str() == document.number);
-    documents.iter().filter(known)
-}
-
-/// Corrects one order whose accounts changed; what stands in Fusion then is what the new accounts say, refunds included.
-async fn corrected(connected: &mut Connected, order: &OrderId) -> correct::Correction {
-    for rule in &mut connected.seller.catalog.rules {
-        rule.revenue = Some("41300".to_owned());
-        rule.cost_center = Some("000".to_owned());
-    }
-    touch(connected, order).await;
-    let reviews = connected.store.open_reviews(1_000).await.expect("reads");
-    let own =
-        reviews.iter().find(|item| item.subject == order.as_str() && item.code == "changed-after-invoice");
-    assert!(own.is_some_and(|item| item.message.contains("ml-connector correct")), "{own:?}");
-    let proposal = correct::proposal(&connected.parts, &connected.seller, order).await.expect("works");
-    let correction = proposal.unwrap_or_else(|reasons| panic!("{reasons:?}"));
-    correct::plan(&connected.parts, &connected.seller, &correction).await.expect("plans");
-    let again = correct::plan(&connected.parts, &connected.seller, &correction).await;
-    assert!(again.is_err(), "neither can be planned twice");
-    connected.run_until(later(connected.clock.now(), hours(30))).await;
-    for state in ["planned", "unknown", "rejected"] {
-        assert!(postings(connected, state).await.is_empty(), "{state}");
-    }
-    each_is_there_once(connected).await;
-    correction
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_changed_is_corrected_by_a_credit_memo_and_a_new_invoice() {
-    let mut connected = Connected::start("correct", small(53)).await;
-    configure(&mut connected, &["tax"]);
-    connected.run_until(connected.simulator.world.scenario.end).await;
-    assert_at_rest(&connected).await;
-    let mut order = None;
-    for row in postings(&connected, "confirmed").await {
-        if let Body::Invoice { order: own, .. } = &row.document.body
-            && connected.store.credit_memos_of(&connected.seller.id, own).await.expect("reads").is_empty()
-        {
-            order = Some(own.clone());
-        }
-    }
-    let order = order.expect("an order without refund");
-    let correction = corrected(&mut connected, &order).await;
-    let rows = connected.store.documents_about(order.as_str()).await.expect("reads");
-    let (invoices, memos) = (invoices(&connected), memos(&connected));
-    let new = invoices.iter().find(|one| one.number == correction.invoice.key.as_str()).expect("in Fusion");
-    let all = about(&invoices, &rows).chain(about(&memos, &rows));
-    assert_eq!(by_account(all), by_account([new]), "only the new invoice is left on the accounts");
-    assert!(correction.accounts().iter().any(|row| row.account.contains("41300") && row.before.minor == 0));
-    let memo = memos.iter().find(|one| one.number == correction.credit_memo.key.as_str()).expect("in Fusion");
-    assert_eq!(memo.purchase_order, correction.posted.document.key.as_str(), "it names what it takes back");
-    let nothing = correct::proposal(&connected.parts, &connected.seller, &order).await.expect("works");
-    assert_eq!(nothing.expect_err("nothing more")[0].code, "nothing-to-correct");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_correction_takes_back_only_what_refunds_have_left() {
-    let mut connected =
-        Connected::start("correct2", ScenarioOptions { orders_per_day: 80, ..small(54) }).await;
-    connected.run_until(connected.simulator.world.scenario.end).await;
-    assert_at_rest(&connected).await;
-    let mut partly = None;
-    for row in postings(&connected, "confirmed").await {
-        let Body::Invoice { order, .. } = &row.document.body else { continue };
-        let memos = connected.store.credit_memos_of(&connected.seller.id, order).await.expect("reads");
-        let credited: i64 = memos.iter().map(|memo| memo.expected.minor).sum();
-        if credited < 0 && credited + row.expected.minor > 0 {
-            partly = Some((order.clone(), row.expected.minor, credited));
-        } else if credited < 0 {
-            touch(&connected, order).await;
-            let none = correct::proposal(&connected.parts, &connected.seller, order).await.expect("works");
-            let code = none.expect_err("nothing is left").remove(0).code;
-            assert!(["nothing-to-correct", "refund-exceeds-order"].contains(&code.as_str()), "{code}");
-        }
-    }
-    let (order, invoiced, credited) = partly.expect("a partly refunded order");
-    let correction = corrected(&mut connected, &order).await;
-    assert_eq!(correction.credit_memo.total().expect("sums").minor, -(invoiced + credited));
-    assert_eq!(correction.invoice.total().expect("sums").minor, invoiced + credited);
-    let rows = connected.store.documents_about(order.as_str()).await.expect("reads");
-    let (invoices, memos) = (invoices(&connected), memos(&connected));
-    let new = invoices.iter().find(|one| one.number == correction.invoice.key.as_str()).expect("in Fusion");
-    let all = about(&invoices, &rows).chain(about(&memos, &rows));
-    assert_eq!(by_account(all), by_account([new]), "old accounts are empty, refunds included");
-}
-
-/// The command shows accounts and amounts now and then, plans nothing unless told to, and plans once only.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_correct_command_shows_first_plans_on_yes_and_only_once() {
-    let installed = Installed::start("correctcmd", small(55)).await;
-    let end = text(installed.simulator.world.scenario.end);
-    installed.said(&["serve", "--until", &end]).await;
-    let order = {
-        let state = installed.simulator.world.fusion.lock().expect("no panic");
-        let refunded: Vec<&str> =
-            state.credit_memos.iter().filter_map(|memo| memo.comments.as_deref()).collect();
-        let wrong = |one: &&Document| {
-            let accounts = ["-41000-", "-41100-", "-41200-"];
-            one.distributions.iter().any(|d| accounts.iter().any(|account| d.account.contains(account)))
-        };
-        let mut candidates = state.invoices.iter().filter(wrong);
-        let whole = candidates.find(|one| !refunded.iter().any(|words| words.contains(&one.reference)));
-        whole.expect("an order without refund").reference.clone()
-    };
-    let same = installed.refused(&["correct", &order]).await;
-    assert!(same.contains("COR-NONE: nothing-to-correct"), "{same}");
-    assert!(installed.refused(&["correct", "000-0000000-0000000"]).await.contains("COR-ORDER"));
-    // The catalog's accounts were wrong all along.
-    let catalog =
-        String::from_utf8(std::fs::read(installed.path("catalog.csv")).expect("reads")).expect("text");
-    let wrong =
-        ["41000", "41100", "41200"].iter().fold(catalog, |text, account| text.replace(account, "41300"));
-    std::fs::write(installed.path("catalog.csv"), wrong).expect("writes");
-    let count = || {
-        let state = installed.simulator.world.fusion.lock().expect("no panic");
-        (state.invoices.len(), state.credit_memos.len())
-    };
-    let before = count();
-    let shown_words = installed.said(&["correct", &order]).await;
-    assert!(shown_words.contains("takes back") && shown_words.contains("41300"), "{shown_words}");
-    let later_end = text(later(installed.simulator.world.scenario.end, hours(12)));
-    installed.said(&["serve", "--until", &later_end]).await;
-    assert_eq!(count(), before, "showing plans nothing");
-    assert!(installed.said(&["correct", &order, "--yes"]).await.contains("planned"));
-    let twice = installed.refused(&["correct", &order, "--yes"]).await;
-    assert!(twice.contains("COR-NONE: invoice-not-confirmed"), "{twice}");
-    let at_last = text(later(installed.simulator.world.scenario.end, hours(24)));
-    installed.said(&["serve", "--until", &at_last]).await;
-    assert_eq!(count(), (before.0 + 1, before.1 + 1), "one credit memo and one invoice");
-    let told = installed.said(&["explain", &order]).await;
-    assert!(told.contains("takes back") && told.contains("replaces"), "{told}");
-}
-
-fn text(at: Timestamp) -> String {
-    at.to_string()
 }

@@ -14,7 +14,7 @@ use ml_connector_domain::{Date, DocumentKey, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
-use crate::invoices::current_key;
+use crate::invoices::{current_key, taken_back};
 use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
@@ -202,7 +202,10 @@ async fn again(
 ) -> Result<Vec<Change>, StageError> {
     let review = to_review(seller, order, now);
     let posted = parts.store.document(key).await?;
+    let taken_back = taken_back(parts, seller, &order.id).await?.is_some();
     let same = match (outcome, posted.map(|row| row.document.body)) {
+        (OrderOutcome::Skip(_), _) if taken_back => true,
+        _ if taken_back => false,
         (OrderOutcome::Invoice(lines), Some(Body::Invoice { lines: posted, net_of, .. })) => {
             // Behind a corrected invoice's own lines stand those of the refunds that it was lessened by.
             posted.starts_with(lines) && (posted.len() == lines.len() || !net_of.is_empty())
@@ -211,10 +214,14 @@ async fn again(
     };
     let mut changes = vec![review.stage(stage::DOCUMENTED)];
     if !same {
-        let message = format!(
-            "the order changed after {key} was planned: it would be mapped otherwise now; ml-connector correct {} shows how",
-            order.id
-        );
+        let message = if taken_back {
+            format!("{key} was taken back whole, and the order is a sale again now: invoice it in Fusion")
+        } else {
+            format!(
+                "the order changed after {key} was planned: it would be mapped otherwise now; ml-connector correct {} shows how",
+                order.id
+            )
+        };
         changes.extend(review.because(&[Reason::new("changed-after-invoice", key.as_str(), message)]));
     }
     Ok(changes)

@@ -16,7 +16,7 @@ use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
-use crate::invoices::{current_key, refunds};
+use crate::invoices::{current_key, refunds, taken_back};
 use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
@@ -330,6 +330,12 @@ impl Judge<'_> {
     async fn refundable(&self, transaction: &Transaction, order: &OrderId) -> Result<Refundable, StageError> {
         let store = &self.parts.store;
         let no = |code, message: &str| Refundable::No(Reason::new(code, order.as_str(), message));
+        if let Some((invoice, memo)) = taken_back(self.parts, self.seller, order).await? {
+            let words = format!(
+                "credit memo {memo} took invoice {invoice} back whole: the refund is credited with it"
+            );
+            return Ok(no("invoice-taken-back", &words));
+        }
         let newest = store.newest(&self.seller.id, kind::ORDER, order.as_str()).await?;
         let recognized = store.recognized_by(&self.seller.id, order.as_str(), leg::RECEIVABLE).await?;
         let overdue = self.now.duration_since(transaction.posted) > ORDER_PATIENCE;
