@@ -4,7 +4,7 @@
 //! the simulator over sockets, with and without faults; `daemon`, `secrets`, `fusion_setup` and `outside` start the
 //! real processes; `rules` reads the workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days;
 //! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
-//! invoices, credit memos and receipts; `fusion_correct` and `fusion_reverse`
+//! invoices, credit memos and receipts, `fusion_refusals` its refusals class by class; `fusion_correct` and `fusion_reverse`
 //! take back what was posted; `fusion_campaign` loses a third of the answers about ten thousand documents;
 //! `developer` writes and builds a mapper outside the repository, `versions` puts one into use; `audit` verifies what a
 //! run leaves behind, alters it and has it found. A test that needs components says so when `cargo xtask plugins` has
@@ -19,6 +19,8 @@ mod fusion_campaign;
 mod fusion_correct;
 mod fusion_journals;
 mod fusion_receivables;
+mod fusion_refusals;
+mod fusion_reverse;
 mod fusion_setup;
 mod month;
 mod outside;

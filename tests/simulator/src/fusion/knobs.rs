@@ -71,6 +71,7 @@ struct Target {
     number: Option<String>,
     batch: Option<String>,
     amount: Option<Value>,
+    account: Option<String>,
 }
 
 /// What is set; what is not named stays as it is.
@@ -206,24 +207,34 @@ fn batch(state: &FusionState, target: &Target) -> Result<usize, String> {
     found.ok_or_else(|| format!("no batch {name}"))
 }
 
-/// Somebody gives the first line another amount, so that the document's total, or the journal line, is `amount`.
+/// Somebody gives the first line another amount, so that the document's total, or the journal line, is `amount`; or
+/// moves it, of a receivable its first revenue, to another account.
 fn edit(state: &mut FusionState, target: &Target, now: i64) -> Result<(), String> {
     let wrong = |_| "an amount is a decimal number".to_owned();
-    let amount = |currency: Currency| minor(target.amount.as_ref(), currency, "amount").map_err(wrong);
+    let amount = |currency: Currency| {
+        let given = target.amount.as_ref();
+        given.map(|given| minor(Some(given), currency, "amount")).transpose().map_err(wrong)
+    };
     if target.resource == "journalBatches" {
         let at = batch(state, target)?;
         let batch = &mut state.batches[at];
-        let lines = batch.journals.iter_mut().flat_map(|journal| &mut journal.lines);
-        if let Some(line) = lines.into_iter().next() {
-            line.net = amount(line.currency)?;
+        if let Some(line) = batch.journals.iter_mut().flat_map(|journal| &mut journal.lines).next() {
+            line.net = amount(line.currency)?.unwrap_or(line.net);
+            if let Some(account) = &target.account {
+                line.account.clone_from(account);
+            }
         }
         batch.updated = now;
         return Ok(());
     }
     let (kind, id) = receivable(state, target)?;
     if let Some(document) = state.document_mut(kind, id) {
-        let difference = amount(document.currency)? - document.total();
-        document.lines[0].amount += difference;
+        let total = document.total();
+        document.lines[0].amount += amount(document.currency)?.unwrap_or(total) - total;
+        let revenue = document.distributions.iter_mut().find(|one| one.class == "Revenue");
+        if let (Some(revenue), Some(account)) = (revenue, &target.account) {
+            revenue.account.clone_from(account);
+        }
         document.updated = now;
     }
     Ok(())
