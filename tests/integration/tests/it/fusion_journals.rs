@@ -276,6 +276,28 @@ async fn pain_17_a_journal_is_proven_by_the_ledger_and_by_no_report() {
     assert!(unexpected.is_empty(), "something beside the resources was asked: {unexpected:?}");
 }
 
+/// Without a time it is half a minute; with one, at least as long as it says and as the first try's own wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pain_18_after_a_429_nothing_is_sent_before_its_time() {
+    let none = FusionFaults::default;
+    let cases = [
+        ("with", FusionFaults { throttle: 1.0, ..none() }, 10),
+        ("bare", FusionFaults { throttle_bare: 1.0, ..none() }, 30),
+    ];
+    for ((name, fault, seconds), seed) in cases.into_iter().zip(39..) {
+        let connected = connected(&format!("throttle-{name}"), seed).await;
+        let document = journal(&connected, "G1", 8_415);
+        plan(&connected, &document).await;
+        faults(&connected, fault);
+        post_once(&connected, "POST erpintegrations").await;
+        let State::Planned { attempts, not_before } = state(&connected, &document).await else {
+            panic!("{name}: {:?}", state_names(&connected).await)
+        };
+        let wait = not_before.duration_since(connected.parts.clock.now());
+        assert_eq!((attempts, wait), (1, SignedDuration::from_secs(seconds)), "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pain_18_throttling_with_and_without_a_time_is_waited_out() {
     let connected = connected("throttle", 26).await;
