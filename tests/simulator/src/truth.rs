@@ -1,12 +1,14 @@
 //! What the books should hold, computed from the scenario, and how what Fusion holds differs from it.
 
+mod journals;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use crate::clock::DAY;
-use crate::fusion::{Document, FusionState, JournalBatch};
-use crate::scenario::{ACCOUNTS, Expectation, Group, Order, Transaction, combination};
+use crate::fusion::{Document, FusionState};
+use crate::scenario::{Expectation, Group, Order, Transaction};
 use crate::{World, locked};
 
 /// Findings kept in words.
@@ -125,7 +127,7 @@ fn verdict(world: &World, state: &FusionState) -> Verdict {
     let mut verdict = Verdict::default();
     judge_invoices(world, state, &mut verdict);
     judge_credit_memos(world, state, &mut verdict);
-    judge_journals(world, state, &mut verdict);
+    journals::judge(world, state, &mut verdict);
     verdict
 }
 
@@ -140,24 +142,6 @@ fn standing<'a>(mut invoices: Vec<&'a Document>, reversals: &[&Document]) -> Vec
         }
     }
     invoices
-}
-
-/// The batches that stand: one with the opposite lines takes another back.
-fn not_reversed(batches: Vec<&JournalBatch>) -> Vec<&JournalBatch> {
-    let lines = |batch: &JournalBatch, sign: i64| {
-        let mut lines: Vec<_> =
-            batch.lines().map(|line| (line.account.clone(), line.currency, sign * line.net)).collect();
-        lines.sort();
-        lines
-    };
-    let mut standing: Vec<&JournalBatch> = Vec::new();
-    for batch in batches {
-        match standing.iter().position(|other| lines(other, 1) == lines(batch, -1)) {
-            Some(at) => _ = standing.remove(at),
-            None => standing.push(batch),
-        }
-    }
-    standing
 }
 
 fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
@@ -246,36 +230,5 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
     for ((_, reference), _) in memos {
         verdict.review_posted += 1;
         verdict.note(format!("a credit memo is for the unknown refund {reference}"));
-    }
-}
-
-fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
-    let now = world.clock.now();
-    let account =
-        ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
-    let settlement = combination(account, "000");
-    for group in &world.scenario.groups {
-        let own = |batch: &&JournalBatch| {
-            batch.seller == group.seller && batch.description.split([' ', ',']).any(|word| word == group.id)
-        };
-        let found = not_reversed(state.batches.iter().filter(own).collect());
-        let due = group.end + LATE_GRACE < now && group.transactions > 0;
-        if found.is_empty() && due {
-            verdict.journals_missing += 1;
-            verdict.note(format!("settlement {} has no journal", group.id));
-        }
-        if found.len() > 1 {
-            verdict.journals_doubled += 1;
-            verdict.note(format!("settlement {} has {} journals", group.id, found.len()));
-        }
-        for batch in found {
-            let on_account = batch.lines().filter(|line| line.account == settlement);
-            let net: i64 = on_account.map(|line| line.net).sum();
-            let foreign = batch.lines().any(|line| line.currency != group.currency);
-            if net != group.total || foreign {
-                verdict.amount_differences += 1;
-                verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));
-            }
-        }
     }
 }

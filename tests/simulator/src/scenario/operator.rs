@@ -8,7 +8,7 @@ use super::{MARKETPLACES, Marketplace, Product, Region, Scenario, ScenarioOption
 use crate::clock::text;
 
 /// Natural accounts by purpose.
-pub const ACCOUNTS: [(&str, &str); 20] = [
+pub const ACCOUNTS: [(&str, &str); 32] = [
     ("receivable", "12100"),
     ("settlement", "11800"),
     ("clearing", "12150"),
@@ -29,6 +29,18 @@ pub const ACCOUNTS: [(&str, &str); 20] = [
     ("refund_goodwill", "41950"),
     ("rounding", "69900"),
     ("carry_forward", "12950"),
+    ("deferred", "12960"),
+    ("inventory", "14100"),
+    ("loan", "25100"),
+    ("liquidation", "43200"),
+    ("adjustment", "43900"),
+    ("removal", "61500"),
+    ("inbound", "61600"),
+    ("postage", "61700"),
+    ("chargeback", "61950"),
+    ("guarantee_claim", "61960"),
+    ("promotion_fee", "62200"),
+    ("bad_debt", "69500"),
 ];
 
 /// Product types with revenue account, cost-of-goods account and cost centre.
