@@ -10,7 +10,7 @@ use super::{
 use crate::clock::text;
 
 /// Natural accounts by purpose.
-pub const ACCOUNTS: [(&str, &str); 32] = [
+pub const ACCOUNTS: [(&str, &str); 33] = [
     ("receivable", "12100"),
     ("settlement", "11800"),
     ("clearing", "12150"),
@@ -34,6 +34,7 @@ pub const ACCOUNTS: [(&str, &str); 32] = [
     ("deferred", "12960"),
     ("inventory", "14100"),
     ("loan", "25100"),
+    ("debt_recovery", "25200"),
     ("liquidation", "43200"),
     ("adjustment", "43900"),
     ("removal", "61500"),
