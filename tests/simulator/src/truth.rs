@@ -1,6 +1,9 @@
 //! What the books should hold, computed from the scenario, and how what Fusion holds differs from it.
 
+mod balances;
+mod books;
 mod journals;
+mod planted;
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::clock::DAY;
 use crate::fusion::{Document, FusionState};
-use crate::scenario::{Expectation, Group, Order, Transaction};
+use crate::scenario::CYCLE;
+use crate::scenario::{Expectation, Group, Order, Profile, Transaction};
 use crate::{World, locked};
 
 /// Findings kept in words.
@@ -17,6 +21,8 @@ const DETAILS_MAX: usize = 50;
 const ORDER_GRACE: i64 = DAY;
 /// Transactions show up within 48 hours; the settlement is journaled after that.
 const LATE_GRACE: i64 = 3 * DAY;
+/// After a settlement's end, when what showed up later than that must have been found.
+const VERY_LATE_GRACE: i64 = 33 * DAY;
 
 #[derive(Default)]
 struct Verdict {
@@ -39,6 +45,24 @@ impl Verdict {
     }
 }
 
+/// By settlement, when it must be journaled.
+fn due(world: &World) -> Vec<i64> {
+    let mut due: Vec<i64> = world.scenario.groups.iter().map(|group| group.end + LATE_GRACE).collect();
+    for transaction in &world.scenario.transactions {
+        if let Some(group) = transaction.group
+            && is_late(transaction)
+        {
+            due[group] = world.scenario.groups[group].end + VERY_LATE_GRACE;
+        }
+    }
+    due
+}
+
+/// Whether it shows up later than 48 hours after it was posted.
+fn is_late(transaction: &Transaction) -> bool {
+    transaction.visible > transaction.posted + 2 * DAY
+}
+
 /// The truth as JSON; a summary leaves the lists out.
 pub fn truth(world: &World, summary: bool) -> Value {
     let mut state = locked(&world.fusion);
@@ -59,6 +83,11 @@ pub fn truth(world: &World, summary: bool) -> Value {
             "details": verdict.details,
         },
     });
+    if world.scenario.options.profile == Profile::Year {
+        let (expected, observed) = (books::books(world), balances::in_fusion(world, &state));
+        body["trial_balance"] = balances::compare(world, &expected, &observed);
+        body["planted"] = planted::planted(world);
+    }
     if !summary {
         body["orders"] = world.scenario.orders.iter().map(|order| order_json(world, order)).collect();
         body["refunds"] = refunds(world).map(|(_, refund)| refund_json(world, refund)).collect();
@@ -108,7 +137,7 @@ fn economic_id(transaction: &Transaction) -> &str {
 /// Refunds that are paid out, with their place.
 fn refunds(world: &World) -> impl Iterator<Item = (usize, &Transaction)> {
     let all = world.scenario.transactions.iter().enumerate();
-    all.filter(|(_, transaction)| transaction.kind == "Refund" && transaction.group.is_some())
+    all.filter(|(_, transaction)| transaction.is_refund() && transaction.group.is_some())
 }
 
 fn is_invoiced(world: &World, refund: &Transaction) -> bool {
@@ -204,7 +233,8 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
             }
             continue;
         }
-        if found.is_empty() && refund.posted + LATE_GRACE < now {
+        let grace = if is_late(refund) { CYCLE + VERY_LATE_GRACE } else { LATE_GRACE };
+        if found.is_empty() && refund.posted + grace < now {
             verdict.credit_memos_missing += 1;
             verdict.note(format!("refund {id} has no credit memo"));
         }

@@ -8,12 +8,14 @@ mod orders;
 mod tests;
 mod year;
 
+pub(crate) use finances::CYCLE;
 pub use finances::{Breakdown, Group, Transaction, TransactionItem};
 pub use money::Currency;
 pub use operator::{
     ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names, tax_rate_code, tax_regime,
 };
 pub use orders::{Expectation, Item, Order, Status};
+pub(crate) use year::UNKNOWN;
 
 use jiff::Timestamp;
 use rand::SeedableRng as _;

@@ -2,7 +2,7 @@
 //!
 //! An accrual of deferred transactions (`Deferred transactions ...`) names no settlement and is not judged here.
 
-use super::{LATE_GRACE, Verdict};
+use super::Verdict;
 use crate::World;
 use crate::fusion::{FusionState, JournalBatch};
 use crate::scenario::{ACCOUNTS, Group, combination};
@@ -35,12 +35,15 @@ impl Accounts {
 pub(super) fn judge(world: &World, state: &FusionState, verdict: &mut Verdict) {
     let now = world.clock.now();
     let accounts = Accounts::new();
-    for group in &world.scenario.groups {
+    let planted = super::planted::settlements(world);
+    let due = super::due(world);
+    for (group, due) in world.scenario.groups.iter().zip(due) {
         let own = |batch: &&JournalBatch| {
             batch.seller == group.seller && words(&batch.description).any(|word| word == group.id)
         };
         let standing = not_reversed(state.batches.iter().filter(own).collect());
-        let due = group.end + LATE_GRACE < now && group.transactions > 0;
+        // What waits for a person is not journaled.
+        let due = due < now && group.transactions > 0 && !planted.contains(group.id.as_str());
         let judged = settlement(group, &standing, due, &accounts);
         note(group, &standing, &judged, &accounts, verdict);
     }
