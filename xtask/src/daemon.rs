@@ -41,7 +41,12 @@ pub(crate) struct World {
     pub(crate) sellers: u32,
     pub(crate) days: u32,
     pub(crate) orders_per_day: u32,
+    /// A year of sellers at home in one region each, instead of days of sellers in all.
+    pub(crate) year: bool,
 }
+
+/// The year's first day: early enough in every seller's zone.
+const YEAR_STARTS: &str = "2026-01-02T00:00:00Z";
 
 /// Starts the simulator; says where it listens.
 ///
@@ -59,6 +64,9 @@ pub(crate) fn simulator(binaries: &Path, world: World, folder: &Path) -> Result<
     command.arg("serve");
     for (name, figure) in figures {
         command.args([name, &figure]);
+    }
+    if world.year {
+        command.args(["--profile", "year", "--start", YEAR_STARTS]);
     }
     command.stderr(log);
     Child::with_ready_line(command)

@@ -2,7 +2,7 @@
 //!
 //! Orders: a shipped sale becomes an invoice of item prices, shipping, gift wrap, discounts and tax, each in the
 //! account that [`accounts`] and the catalog name. Transactions: every leg is booked against the settlement account;
-//! a refund is, besides, a credit memo that takes back what the buyer gets back.
+//! a refund, an A-to-z claim or a chargeback is, besides, a credit memo that takes back what the buyer gets back.
 //!
 //! What the buyer pays reaches the books by the invoice; when Amazon settles it, the same money only clears the
 //! receivable: it is never revenue twice.

@@ -24,7 +24,7 @@ use ml_connector_ports::{Account, Pause, PauseMemory, SourceError, Stream};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, SteppedClock};
 use ml_connector_simulator::Running;
-use ml_connector_simulator::scenario::ScenarioOptions;
+use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 use ml_connector_storage::SqliteStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
@@ -152,7 +152,15 @@ impl FusionCredentialSource for Given {
 pub(crate) fn small(seed: u64) -> ScenarioOptions {
     println!("SEED={seed}");
     let start = "2026-09-01T00:00:00Z".parse().expect("a time");
-    ScenarioOptions { seed, sellers: 1, days: 5, orders_per_day: 8, start, unmapped_percent: 10 }
+    ScenarioOptions {
+        seed,
+        sellers: 1,
+        days: 5,
+        orders_per_day: 8,
+        start,
+        unmapped_percent: 10,
+        profile: Profile::Month,
+    }
 }
 
 /// A seller's pipeline against a simulator in this process.

@@ -215,8 +215,8 @@ impl Judge<'_> {
         let review = to_review(self.seller, transaction, self.now);
         match outcome {
             TransactionOutcome::Review(reasons) => Ok(review.and_stage(&reasons)),
-            // A movement of the balance that is left out would leave its settlement short.
-            TransactionOutcome::Skip(why) if transaction.total.minor != 0 => {
+            // A movement of the balance that is left out would leave its settlement short; a transfer to the bank is in none.
+            TransactionOutcome::Skip(why) if transaction.total.minor != 0 && transaction.group.is_some() => {
                 let message = format!("the mapper skips a transaction over {}: {why}", transaction.total);
                 Ok(review.and_stage(&[Reason::new("skipped-money", transaction.kind.as_str(), message)]))
             }
