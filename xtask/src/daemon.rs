@@ -28,6 +28,16 @@ impl Daemon {
         Ok(process::stdout(&mut self.command(arguments))?.trim_end().to_owned())
     }
 
+    /// Runs a command that says what it found as JSON and ends with 3 if something is not as it should be.
+    pub(crate) fn finding(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(arguments).output()?;
+        if !matches!(output.status.code(), Some(0 | 3)) {
+            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            anyhow::bail!("`{}` ended with {}: {words}", arguments.join(" "), output.status);
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     /// Runs a command and reads what it says as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         Ok(serde_json::from_str(&self.answer(arguments)?)?)

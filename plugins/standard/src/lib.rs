@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod cogs;
 mod orders;
 mod tax;
 mod transactions;
@@ -21,11 +22,17 @@ pub struct Standard;
 
 impl Mapper for Standard {
     fn describe() -> Description {
-        Description::new("standard", env!("CARGO_PKG_VERSION")).reads(
-            "tax.<marketplace id>",
-            true,
-            "how prices stand to tax there: `exclusive`, or `inclusive:<percent>` where they contain VAT",
-        )
+        Description::new("standard", env!("CARGO_PKG_VERSION"))
+            .reads(
+                "tax.<marketplace id>",
+                true,
+                "how prices stand to tax there: `exclusive`, or `inclusive:<percent>` where they contain VAT",
+            )
+            .reads(
+                cogs::RETURNED,
+                false,
+                "when refunded goods are stock again: `never` (if it is not set), or `refunded` with every refund",
+            )
     }
 
     fn map_order(context: &BatchContext, order: &Order) -> OrderOutcome {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::Standard;
 
+mod cogs;
 mod kinds;
 
 const PURPOSES: [&str; 26] = [

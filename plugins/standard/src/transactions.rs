@@ -5,6 +5,7 @@ use ml_connector_sdk::{
 };
 
 use crate::accounts::{self, LegKind, Sold};
+use crate::cogs;
 use crate::orders::{class, classed, split};
 use crate::tax;
 
@@ -58,6 +59,14 @@ pub(crate) fn map(context: &BatchContext, transaction: &Transaction) -> Transact
             LegKind::Other(purpose, label) => (purpose, label),
         })
     });
+    let outcome = match (outcome, cogs::lines(context, transaction)) {
+        (TransactionOutcome::Booking(mut booking), Ok(lines)) => {
+            booking.journal.extend(lines);
+            TransactionOutcome::Booking(booking)
+        }
+        (TransactionOutcome::Booking(_), Err(reason)) => TransactionOutcome::Review(vec![reason]),
+        (other, _) => other,
+    };
     match outcome {
         TransactionOutcome::Booking(mut booking) if TAKE_BACK.contains(&transaction.kind.as_str()) => {
             booking.credit_memo = credit_memo(context, transaction);

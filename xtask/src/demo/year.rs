@@ -51,7 +51,7 @@ pub(super) fn tie_outs(daemon: &Daemon, scenario: &Value) -> Result<TieOuts> {
     let (start, end) = start.zip(end).context("the scenario has no times")?;
     let mut said = TieOuts::default();
     for month in months(start, end) {
-        match daemon.json(&["reconcile", "--period", &month, "--json"]) {
+        match daemon.finding(&["reconcile", "--period", &month, "--json"]) {
             Ok(object) => _ = said.months.insert(month, object),
             Err(error) => {
                 said.silent = Some(format!("{month}: {error}"));
@@ -108,7 +108,11 @@ pub(super) fn wrong(outcome: &Outcome) -> Vec<String> {
     for id in IDS {
         match outcome.tie_outs.sum(id, "differences") {
             Some(0) => {}
-            Some(count) => wrong.push(format!("{id}: {count} differences")),
+            Some(count) => {
+                wrong.push(format!("{id}: {count} differences"));
+                let found = outcome.tie_outs.of(id).into_iter().filter_map(|one| one["findings"].as_array());
+                wrong.extend(found.flatten().take(5).map(|finding| format!("  {finding}")));
+            }
             None => {
                 let why = outcome.tie_outs.silent.as_deref().unwrap_or("it was not made");
                 wrong.push(format!("{id}: {why}"));
