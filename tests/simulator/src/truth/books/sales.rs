@@ -10,8 +10,8 @@ pub(super) struct Sold {
     pub(super) amount: i64,
 }
 
-/// What an amount is sold as; what is no sale is nothing. Where prices contain VAT, it is taken out of each amount,
-/// half a unit away from zero.
+/// What an amount is sold as; what is no sale is nothing. Where prices contain VAT, the net of each amount is rounded,
+/// half a unit away from zero, and the rest is VAT.
 pub(super) fn sold(product: &Product, marketplace: &Marketplace, root: &str, amount: i64) -> Vec<Sold> {
     let purpose = match root {
         "ProductCharges" => product.revenue_account,
@@ -30,10 +30,11 @@ fn natural(purpose: &str) -> &'static str {
     ACCOUNTS.iter().find(|(known, _)| *known == purpose).map_or("?", |(_, account)| *account)
 }
 
-/// The VAT that a gross amount contains.
+/// The VAT that a gross amount contains: what is left of it beside the net, which is rounded.
 fn vat(gross: i64, percent: i64) -> i64 {
-    let (part, whole) = (2 * gross.abs() * percent, 2 * (100 + percent));
-    gross.signum() * ((part + whole / 2) / whole)
+    let whole = 100 + percent;
+    let net = (2 * gross.abs() * 100 + whole) / (2 * whole);
+    gross - gross.signum() * net
 }
 
 #[cfg(test)]
@@ -41,12 +42,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vat_is_what_is_on_top_of_the_net_rounded_half_away_from_zero() {
+    fn vat_is_what_is_on_top_of_the_net_which_is_rounded_half_away_from_zero() {
         let rows = [(1_200, 20, 200), (-1_200, 20, -200), (1_190, 19, 190), (0, 10, 0), (500, 0, 0)];
         for (gross, percent, wanted) in rows {
             assert_eq!(vat(gross, percent), wanted, "{gross} at {percent}");
         }
-        // 3 at 20 percent is 0.5; 1 at 10 percent is 0.09.
-        assert_eq!([vat(3, 20), vat(-3, 20), vat(1, 10)], [1, -1, 0]);
+        // Of 3 at 20 percent the net is 2.5; of 1 at 10 percent 0.91.
+        assert_eq!([vat(3, 20), vat(-3, 20), vat(1, 10)], [0, 0, 0]);
     }
 }
