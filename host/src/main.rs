@@ -185,6 +185,25 @@ enum Command {
         #[command(subcommand)]
         command: Option<EvidenceCommand>,
     },
+    /// Tie a month out, seven ways: Amazon's statements, transactions, bookings, what was read back from Fusion, reserves,
+    /// deferred money, and the accounts in between. Exit code 0: all ties out; 3: something differs
+    Reconcile {
+        /// The month, e.g. 2026-10
+        #[arg(long)]
+        period: ml_connector_audit::period::Period,
+        /// The seller's id; without it, all
+        #[arg(long)]
+        seller: Option<String>,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = commands::ReconcileFormat::Table)]
+        format: commands::ReconcileFormat,
+        /// The same as --format json
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
+        /// Read every document back from Fusion first, instead of relying on the daemon's last comparison
+        #[arg(long)]
+        fresh: bool,
+    },
     /// Write the books for another program
     Export {
         #[command(subcommand)]
@@ -429,6 +448,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             commands::evidence(config, period, &out).await
         }
         Command::Evidence { .. } => Err("give --period and --out, or verify FILE".into()),
+        Command::Reconcile { period, seller, format, json, fresh } => {
+            let format = if json { commands::ReconcileFormat::Json } else { format };
+            let seller = seller.map(ml_connector_domain::SellerId::new);
+            commands::reconcile(config, period, seller, format, fresh).await
+        }
         Command::Export { command: ExportCommand::Hledger { period, seller, out } } => {
             commands::export_hledger(
                 config,

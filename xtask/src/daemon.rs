@@ -28,6 +28,16 @@ impl Daemon {
         Ok(process::stdout(&mut self.command(arguments))?.trim_end().to_owned())
     }
 
+    /// Runs a command that says what it found as JSON and ends with 3 if something is not as it should be.
+    pub(crate) fn finding(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.command(arguments).output()?;
+        if !matches!(output.status.code(), Some(0 | 3)) {
+            let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            anyhow::bail!("`{}` ended with {}: {words}", arguments.join(" "), output.status);
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     /// Runs a command and reads what it says as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> Result<Value> {
         Ok(serde_json::from_str(&self.answer(arguments)?)?)
@@ -41,7 +51,12 @@ pub(crate) struct World {
     pub(crate) sellers: u32,
     pub(crate) days: u32,
     pub(crate) orders_per_day: u32,
+    /// A year of sellers at home in one region each, instead of days of sellers in all.
+    pub(crate) year: bool,
 }
+
+/// The year's first day: early enough in every seller's zone.
+const YEAR_STARTS: &str = "2026-01-02T00:00:00Z";
 
 /// Starts the simulator; says where it listens.
 ///
@@ -59,6 +74,9 @@ pub(crate) fn simulator(binaries: &Path, world: World, folder: &Path) -> Result<
     command.arg("serve");
     for (name, figure) in figures {
         command.args([name, &figure]);
+    }
+    if world.year {
+        command.args(["--profile", "year", "--start", YEAR_STARTS]);
     }
     command.stderr(log);
     Child::with_ready_line(command)

@@ -24,6 +24,12 @@ const SAID: usize = 50;
 #[derive(Debug)]
 pub(crate) struct NotAsItWas(usize);
 
+impl NotAsItWas {
+    pub(crate) fn found(count: usize) -> Self {
+        Self(count)
+    }
+}
+
 impl fmt::Display for NotAsItWas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} findings", self.0)
@@ -218,6 +224,13 @@ pub(crate) fn evidence_verify(file: &Path, public_key: Option<&str>) -> Outcome 
     judged(&checked.findings)
 }
 
+/// The accounts that a seller's documents do not name themselves.
+pub(crate) fn hledger_accounts(app: &App, of: &SellerId) -> Option<hledger::Accounts> {
+    let ledger = &app.config.sellers.iter().find(|seller| seller.id == *of)?.ledger;
+    let clearing = ledger.receipts.as_ref().and_then(|receipts| ledger.account(&receipts.clearing));
+    Some(hledger::Accounts { receivable: ledger.account(purpose::RECEIVABLE)?, clearing })
+}
+
 /// Writes confirmed documents as hledger text to a file, or to standard output.
 pub(crate) async fn export_hledger(
     config: Config,
@@ -233,12 +246,7 @@ pub(crate) async fn export_hledger(
     }
     let (from, to) = period.map_or((Date::MIN, Date::MAX), |period| (period.first(), period.last()));
     let documents = app.store.confirmed_documents(from, to, seller.as_ref()).await?;
-    let accounts = |of: &SellerId| {
-        let ledger = &app.config.sellers.iter().find(|seller| seller.id == *of)?.ledger;
-        let clearing = ledger.receipts.as_ref().and_then(|receipts| ledger.account(&receipts.clearing));
-        Some(hledger::Accounts { receivable: ledger.account(purpose::RECEIVABLE)?, clearing })
-    };
-    let text = hledger::export(&documents, accounts)?;
+    let text = hledger::export(&documents, |of| hledger_accounts(&app, of))?;
     app.store.close().await;
     match out {
         Some(path) => std::fs::write(path, text).map_err(|source| {

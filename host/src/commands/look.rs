@@ -11,6 +11,8 @@ use crate::config::Config;
 
 /// Items listed at the most; totals cover all.
 const LISTED: u32 = 200;
+/// Review items that a program is given.
+const LISTED_AS_JSON: u32 = 100_000;
 
 /// Says what was read, decided, posted and compared.
 pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
@@ -63,7 +65,7 @@ pub(crate) async fn review(config: Config, as_json: bool) -> Outcome {
     let at_stake =
         |money: Option<ml_connector_domain::Money>| money.map(|m| m.to_string()).unwrap_or_default();
     if as_json {
-        let items = app.store.open_reviews(LISTED).await?;
+        let items = app.store.open_reviews(LISTED_AS_JSON).await?;
         let body = json!({
             "totals": totals.iter().map(|row| json!({
                 "kind": row.kind, "code": row.code, "about": row.about, "subjects": row.subjects,

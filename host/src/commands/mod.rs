@@ -6,6 +6,7 @@ mod correct;
 mod fusion;
 mod look;
 pub(crate) mod mapper;
+mod reconcile;
 mod reverse;
 mod secrets;
 mod serve;
@@ -23,6 +24,7 @@ pub(crate) use audit::{
 pub(crate) use correct::correct;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
+pub(crate) use reconcile::{Format as ReconcileFormat, reconcile};
 pub(crate) use reverse::reverse;
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,

@@ -44,10 +44,33 @@ const STORAGE: LegKind = LegKind::Other("storage", "Storage");
 const RESERVE: LegKind = LegKind::Other("reserve", "Reserve");
 const COMMISSION: LegKind = LegKind::Other("commission", "Commission");
 const ADVERTISING: LegKind = LegKind::Other("advertising", "Advertising");
+const REIMBURSEMENT: LegKind = LegKind::Other("reimbursement", "Reimbursements");
+const INBOUND: LegKind = LegKind::Other("inbound", "Inbound shipments");
+const REMOVAL: LegKind = LegKind::Other("removal", "Removals and disposals");
+const PROMOTION_FEE: LegKind = LegKind::Other("promotion_fee", "Coupons and deals");
+const POSTAGE: LegKind = LegKind::Other("postage", "Postage");
+const LIQUIDATION: LegKind = LegKind::Other("liquidation", "Liquidation of stock");
+/// Principal and interest are one amount: Amazon does not split it.
+const LOAN: LegKind = LegKind::Other("loan", "Loans from Amazon");
+/// What the seller's card paid; the card's statement meets it.
+const DEBT_RECOVERY: LegKind = LegKind::Other("debt_recovery", "Debts to Amazon, paid by card");
+const GUARANTEE_CLAIM: LegKind = LegKind::Other("guarantee_claim", "A-to-z guarantee claims");
+const CHARGEBACK: LegKind = LegKind::Other("chargeback", "Chargebacks");
+const RETROCHARGE: LegKind = LegKind::Other("tax_payable", "Tax charged afterwards");
+const ADJUSTMENT: LegKind = LegKind::Other("adjustment", "Other adjustments");
+
+/// Leaves that mean something of their own in a type of transaction: type, leaf in lower case, meaning. They go before
+/// [`LEGS`]; `*` stands for every leaf.
+const OF_KIND: [(&str, &str, LegKind); 3] = [
+    // Its parts are named like the taxes of a sale, but no sale is behind them: the seller owes or gets back the tax.
+    ("Retrocharge", "*", RETROCHARGE),
+    ("ChargeRefund", "*", LegKind::Other("other_fee", "Charges refunded")),
+    ("MiscellaneousLedgerAdjustment", "other", ADJUSTMENT),
+];
 
 /// Transaction leaves by name, lower case (Finances API 2024-06-19: breakdown types as seen in production). Names
 /// that end in `*` match by their beginning. The first row that matches decides.
-const LEGS: [(&str, LegKind); 38] = [
+const LEGS: [(&str, LegKind); 78] = [
     ("marketplacefacilitator*", TAX_WITHHELD),
     ("lowvaluegoodstax*", TAX_WITHHELD),
     ("ourpriceprincipal", LegKind::Buyer(Sold::Item)),
@@ -62,6 +85,9 @@ const LEGS: [(&str, LegKind); 38] = [
     ("giftwrapprincipal", LegKind::Buyer(Sold::GiftWrap)),
     ("giftwraptax", LegKind::Buyer(Sold::Tax)),
     ("goodwillprincipal", LegKind::Buyer(Sold::Goodwill)),
+    // What the seller keeps of a refund.
+    ("restockingdeductionprincipal", LegKind::Buyer(Sold::Item)),
+    ("restockingdeductiontax", LegKind::Buyer(Sold::Tax)),
     ("tax", LegKind::Buyer(Sold::Tax)),
     ("promo", LegKind::Buyer(Sold::Discount)),
     ("promotion", LegKind::Buyer(Sold::Discount)),
@@ -78,8 +104,46 @@ const LEGS: [(&str, LegKind); 38] = [
     ("productadspayment", ADVERTISING),
     ("reservecredit", RESERVE),
     ("reservedebit", RESERVE),
-    ("fbainventoryreimbursement", LegKind::Other("reimbursement", "Reimbursements")),
-    ("fbareversedreimbursement", LegKind::Other("reimbursement", "Reimbursements")),
+    ("fbainventoryreimbursement", REIMBURSEMENT),
+    ("fbareversedreimbursement", REIMBURSEMENT),
+    ("lostordamagedreimbursement", REIMBURSEMENT),
+    ("canceledbutpickedupreimbursement", REIMBURSEMENT),
+    ("reimbursementclawback", REIMBURSEMENT),
+    ("warehouse_damage", REIMBURSEMENT),
+    ("warehouse_lost", REIMBURSEMENT),
+    ("reversal_reimbursement", REIMBURSEMENT),
+    ("safe-treimbursement", REIMBURSEMENT),
+    ("fbainboundtransportationfee", INBOUND),
+    ("fbainboundconveniencefee", INBOUND),
+    ("fbaremovalfee", REMOVAL),
+    ("fbadisposalfee", REMOVAL),
+    ("liquidationfee", REMOVAL),
+    ("liquidationfeeamount", REMOVAL),
+    ("liquidationproceeds", LIQUIDATION),
+    ("liquidationproceedsamount", LIQUIDATION),
+    ("recommerceliquidation", LIQUIDATION),
+    ("taxonrevenue", LegKind::Other("tax_payable", "Tax on stock sold for the seller")),
+    ("couponparticipationfee", PROMOTION_FEE),
+    ("couponperformancefee", PROMOTION_FEE),
+    ("couponredemptionfee", PROMOTION_FEE),
+    ("dealfee", PROMOTION_FEE),
+    ("postagebilling*", POSTAGE),
+    ("postagerefund*", POSTAGE),
+    ("loanadvance", LOAN),
+    ("loanpayment", LOAN),
+    ("loanrefund", LOAN),
+    ("debtpayment", DEBT_RECOVERY),
+    ("debtpaymentfailure", DEBT_RECOVERY),
+    ("debtadjustment", DEBT_RECOVERY),
+    ("guaranteeclaim", GUARANTEE_CLAIM),
+    ("guaranteeclaimreversal", GUARANTEE_CLAIM),
+    ("chargeback", CHARGEBACK),
+    ("chargebackreversal", CHARGEBACK),
+    ("customerreturnhrrunitfee", OTHER_FEE),
+    ("paidservicesfee", OTHER_FEE),
+    ("salestaxcollectionfee", OTHER_FEE),
+    ("shippinghb", OTHER_FEE),
+    ("techsupportfee", OTHER_FEE),
     ("shippingchargeback", OTHER_FEE),
     ("giftwrapchargeback", OTHER_FEE),
     ("digitalservicesfee", OTHER_FEE),
@@ -97,11 +161,11 @@ pub(crate) fn charge(kind: &str) -> Option<Sold> {
     CHARGES.iter().find(|(name, _)| *name == head).map(|(_, sold)| *sold)
 }
 
-/// What a leg is, by the leaf of its path; `Base` and `Tax` below a fee are parts of that fee.
+/// What a leg of a type of transaction is, by the leaf of its path; `Base` and `Tax` below a fee are parts of that fee.
 ///
 /// # Errors
 /// A leaf that no table names.
-pub(crate) fn leg(path: &str) -> Result<LegKind, Reason> {
+pub(crate) fn leg(kind: &str, path: &str) -> Result<LegKind, Reason> {
     let lower = path.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split('/').collect();
     let fee_above = parts.len() > 1 && (parts[0].contains("fees") || parts[0] == "expenses");
@@ -118,6 +182,9 @@ pub(crate) fn leg(path: &str) -> Result<LegKind, Reason> {
         Some(beginning) => name.starts_with(beginning),
         None => name == row,
     };
+    if let Some((_, _, own)) = OF_KIND.iter().find(|(of, row, _)| *of == kind && matches(row)) {
+        return Ok(*own);
+    }
     LEGS.iter().find(|(row, _)| matches(row)).map(|(_, kind)| *kind).ok_or_else(|| {
         Reason::new("unmapped-leg", path, format!("no table of the standard mapper names `{path}`"))
     })

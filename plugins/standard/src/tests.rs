@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::Standard;
 
-const PURPOSES: [&str; 16] = [
+mod cogs;
+mod kinds;
+
+const PURPOSES: [&str; 26] = [
     "settlement",
     "clearing",
     "tax_payable",
@@ -23,6 +26,16 @@ const PURPOSES: [&str; 16] = [
     "shipping_revenue",
     "gift_wrap_revenue",
     "discount",
+    "loan",
+    "chargeback",
+    "guarantee_claim",
+    "removal",
+    "inbound",
+    "postage",
+    "promotion_fee",
+    "liquidation",
+    "adjustment",
+    "debt_recovery",
 ];
 
 fn us_and_uk() -> BatchContext {

@@ -5,11 +5,13 @@ use ml_connector_sdk::{
 };
 
 use crate::accounts::{self, LegKind, Sold};
+use crate::cogs;
 use crate::orders::{class, classed, split};
 use crate::tax;
 
-/// Transaction types that are understood (Finances API 2024-06-19: an open set).
-const KINDS: [&str; 8] = [
+/// Transaction types that are understood. The first are seen in production (Finances API 2024-06-19: an open set); for
+/// what only Finances v0 is known to have, the rest, its event's name stands.
+const KINDS: [&str; 20] = [
     "Shipment",
     "Refund",
     "ServiceFee",
@@ -18,9 +20,30 @@ const KINDS: [&str; 8] = [
     "FBAInventoryReimbursement",
     "Retrocharge",
     "MiscellaneousLedgerAdjustment",
+    "RemovalShipment",
+    "ChargeRefund",
+    "GuaranteeClaim",
+    "Chargeback",
+    "SellerDealPayment",
+    "CouponPayment",
+    "DebtRecovery",
+    "LoanServicing",
+    "SAFETReimbursement",
+    "FBALiquidation",
+    "RemovalShipmentAdjustment",
+    "SellerReviewEnrollmentPayment",
 ];
 
+/// Types that take back what a buyer paid, where they say what.
+const TAKE_BACK: [&str; 3] = ["Refund", "GuaranteeClaim", "Chargeback"];
+
+/// Money on its way to the bank: part of no settlement's sum.
+const TRANSFER: &str = "Transfer";
+
 pub(crate) fn map(context: &BatchContext, transaction: &Transaction) -> TransactionOutcome {
+    if transaction.kind == TRANSFER && transaction.group.is_none() {
+        return TransactionOutcome::Skip("it pays a settlement out to the bank".to_owned());
+    }
     if !KINDS.contains(&transaction.kind.as_str()) {
         let message =
             format!("the standard mapper does not know transactions of type `{}`", transaction.kind);
@@ -31,13 +54,21 @@ pub(crate) fn map(context: &BatchContext, transaction: &Transaction) -> Transact
         )]);
     }
     let outcome = Booking::settling(context, transaction, |leg| {
-        Ok(match accounts::leg(&leg.path)? {
+        Ok(match accounts::leg(&transaction.kind, &leg.path)? {
             LegKind::Buyer(_) => ("clearing", "Buyers' payments and refunds"),
             LegKind::Other(purpose, label) => (purpose, label),
         })
     });
+    let outcome = match (outcome, cogs::lines(context, transaction)) {
+        (TransactionOutcome::Booking(mut booking), Ok(lines)) => {
+            booking.journal.extend(lines);
+            TransactionOutcome::Booking(booking)
+        }
+        (TransactionOutcome::Booking(_), Err(reason)) => TransactionOutcome::Review(vec![reason]),
+        (other, _) => other,
+    };
     match outcome {
-        TransactionOutcome::Booking(mut booking) if transaction.kind == "Refund" => {
+        TransactionOutcome::Booking(mut booking) if TAKE_BACK.contains(&transaction.kind.as_str()) => {
             booking.credit_memo = credit_memo(context, transaction);
             TransactionOutcome::Booking(booking)
         }
@@ -51,7 +82,7 @@ fn credit_memo(context: &BatchContext, transaction: &Transaction) -> Option<Cred
         .legs
         .iter()
         .filter(|leg| !leg.amount.is_zero())
-        .filter_map(|leg| match accounts::leg(&leg.path) {
+        .filter_map(|leg| match accounts::leg(&transaction.kind, &leg.path) {
             Ok(LegKind::Buyer(sold)) => Some((leg, sold)),
             _ => None,
         })

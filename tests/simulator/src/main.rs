@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use ml_connector_simulator::scenario::ScenarioOptions;
+use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 
 #[derive(Parser)]
 #[command(
@@ -66,12 +66,15 @@ struct World {
     /// Share of products that the catalog does not name, in percent
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=100))]
     unmapped: u32,
+    /// What kind of business it is about
+    #[arg(long, value_enum, default_value_t = Profile::Month)]
+    profile: Profile,
 }
 
 impl World {
     fn options(self) -> ScenarioOptions {
-        let Self { seed, sellers, days, orders_per_day, start, unmapped } = self;
-        ScenarioOptions { seed, sellers, days, orders_per_day, start, unmapped_percent: unmapped }
+        let Self { seed, sellers, days, orders_per_day, start, unmapped, profile } = self;
+        ScenarioOptions { seed, sellers, days, orders_per_day, start, unmapped_percent: unmapped, profile }
     }
 }
 

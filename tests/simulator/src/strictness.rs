@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::clock::SimulatedClock;
 use crate::http::{Incoming, Reply, pairs};
-use crate::scenario::{Region, Scenario, ScenarioOptions, names};
+use crate::scenario::{Profile, Region, Scenario, ScenarioOptions, names};
 use crate::{World, amazon, control, fusion, journal};
 
 pub(crate) fn world() -> World {
@@ -17,6 +17,7 @@ pub(crate) fn world() -> World {
         orders_per_day: 5,
         start: "2026-09-01T00:00:00Z".parse().expect("a time"),
         unmapped_percent: 10,
+        profile: Profile::Month,
     });
     let world = World {
         clock: SimulatedClock::new(scenario.start),

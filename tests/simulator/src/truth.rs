@@ -1,12 +1,18 @@
 //! What the books should hold, computed from the scenario, and how what Fusion holds differs from it.
 
+mod balances;
+mod books;
+mod journals;
+mod planted;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use crate::clock::DAY;
-use crate::fusion::{Document, FusionState, JournalBatch};
-use crate::scenario::{ACCOUNTS, Expectation, Group, Order, Transaction, combination};
+use crate::fusion::{Document, FusionState};
+use crate::scenario::CYCLE;
+use crate::scenario::{Expectation, Group, Order, Profile, Transaction};
 use crate::{World, locked};
 
 /// Findings kept in words.
@@ -15,6 +21,8 @@ const DETAILS_MAX: usize = 50;
 const ORDER_GRACE: i64 = DAY;
 /// Transactions show up within 48 hours; the settlement is journaled after that.
 const LATE_GRACE: i64 = 3 * DAY;
+/// After a settlement's end, when what showed up later than that must have been found.
+const VERY_LATE_GRACE: i64 = 33 * DAY;
 
 #[derive(Default)]
 struct Verdict {
@@ -37,6 +45,24 @@ impl Verdict {
     }
 }
 
+/// By settlement, when it must be journaled.
+fn due(world: &World) -> Vec<i64> {
+    let mut due: Vec<i64> = world.scenario.groups.iter().map(|group| group.end + LATE_GRACE).collect();
+    for transaction in &world.scenario.transactions {
+        if let Some(group) = transaction.group
+            && is_late(transaction)
+        {
+            due[group] = world.scenario.groups[group].end + VERY_LATE_GRACE;
+        }
+    }
+    due
+}
+
+/// Whether it shows up later than 48 hours after it was posted.
+fn is_late(transaction: &Transaction) -> bool {
+    transaction.visible > transaction.posted + 2 * DAY
+}
+
 /// The truth as JSON; a summary leaves the lists out.
 pub fn truth(world: &World, summary: bool) -> Value {
     let mut state = locked(&world.fusion);
@@ -57,6 +83,11 @@ pub fn truth(world: &World, summary: bool) -> Value {
             "details": verdict.details,
         },
     });
+    if world.scenario.options.profile == Profile::Year {
+        let (expected, observed) = (books::books(world), balances::in_fusion(world, &state));
+        body["trial_balance"] = balances::compare(world, &expected, &observed);
+        body["planted"] = planted::planted(world);
+    }
     if !summary {
         body["orders"] = world.scenario.orders.iter().map(|order| order_json(world, order)).collect();
         body["refunds"] = refunds(world).map(|(_, refund)| refund_json(world, refund)).collect();
@@ -106,7 +137,7 @@ fn economic_id(transaction: &Transaction) -> &str {
 /// Refunds that are paid out, with their place.
 fn refunds(world: &World) -> impl Iterator<Item = (usize, &Transaction)> {
     let all = world.scenario.transactions.iter().enumerate();
-    all.filter(|(_, transaction)| transaction.kind == "Refund" && transaction.group.is_some())
+    all.filter(|(_, transaction)| transaction.is_refund() && transaction.group.is_some())
 }
 
 fn is_invoiced(world: &World, refund: &Transaction) -> bool {
@@ -125,7 +156,7 @@ fn verdict(world: &World, state: &FusionState) -> Verdict {
     let mut verdict = Verdict::default();
     judge_invoices(world, state, &mut verdict);
     judge_credit_memos(world, state, &mut verdict);
-    judge_journals(world, state, &mut verdict);
+    journals::judge(world, state, &mut verdict);
     verdict
 }
 
@@ -140,24 +171,6 @@ fn standing<'a>(mut invoices: Vec<&'a Document>, reversals: &[&Document]) -> Vec
         }
     }
     invoices
-}
-
-/// The batches that stand: one with the opposite lines takes another back.
-fn not_reversed(batches: Vec<&JournalBatch>) -> Vec<&JournalBatch> {
-    let lines = |batch: &JournalBatch, sign: i64| {
-        let mut lines: Vec<_> =
-            batch.lines().map(|line| (line.account.clone(), line.currency, sign * line.net)).collect();
-        lines.sort();
-        lines
-    };
-    let mut standing: Vec<&JournalBatch> = Vec::new();
-    for batch in batches {
-        match standing.iter().position(|other| lines(other, 1) == lines(batch, -1)) {
-            Some(at) => _ = standing.remove(at),
-            None => standing.push(batch),
-        }
-    }
-    standing
 }
 
 fn judge_invoices(world: &World, state: &FusionState, verdict: &mut Verdict) {
@@ -220,7 +233,8 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
             }
             continue;
         }
-        if found.is_empty() && refund.posted + LATE_GRACE < now {
+        let grace = if is_late(refund) { CYCLE + VERY_LATE_GRACE } else { LATE_GRACE };
+        if found.is_empty() && refund.posted + grace < now {
             verdict.credit_memos_missing += 1;
             verdict.note(format!("refund {id} has no credit memo"));
         }
@@ -246,36 +260,5 @@ fn judge_credit_memos(world: &World, state: &FusionState, verdict: &mut Verdict)
     for ((_, reference), _) in memos {
         verdict.review_posted += 1;
         verdict.note(format!("a credit memo is for the unknown refund {reference}"));
-    }
-}
-
-fn judge_journals(world: &World, state: &FusionState, verdict: &mut Verdict) {
-    let now = world.clock.now();
-    let account =
-        ACCOUNTS.iter().find(|(purpose, _)| *purpose == "settlement").map_or("", |(_, account)| *account);
-    let settlement = combination(account, "000");
-    for group in &world.scenario.groups {
-        let own = |batch: &&JournalBatch| {
-            batch.seller == group.seller && batch.description.split([' ', ',']).any(|word| word == group.id)
-        };
-        let found = not_reversed(state.batches.iter().filter(own).collect());
-        let due = group.end + LATE_GRACE < now && group.transactions > 0;
-        if found.is_empty() && due {
-            verdict.journals_missing += 1;
-            verdict.note(format!("settlement {} has no journal", group.id));
-        }
-        if found.len() > 1 {
-            verdict.journals_doubled += 1;
-            verdict.note(format!("settlement {} has {} journals", group.id, found.len()));
-        }
-        for batch in found {
-            let on_account = batch.lines().filter(|line| line.account == settlement);
-            let net: i64 = on_account.map(|line| line.net).sum();
-            let foreign = batch.lines().any(|line| line.currency != group.currency);
-            if net != group.total || foreign {
-                verdict.amount_differences += 1;
-                verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));
-            }
-        }
     }
 }

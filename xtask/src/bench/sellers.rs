@@ -61,7 +61,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mapper = plugins::components_dir(&process::folders()?).join("standard.component.wasm");
     let folder = fresh_folder("bench-sellers")?;
     let Options { sellers, orders_per_day, seed, .. } = *options;
-    let (_simulator, urls) = simulator(&binaries, World { seed, sellers, days: 1, orders_per_day }, &folder)?;
+    let (_simulator, urls) =
+        simulator(&binaries, World { seed, sellers, days: 1, orders_per_day, year: false }, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;
     let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: "", regions: 1 };

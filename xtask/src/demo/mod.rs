@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a month of a seller's business, from Amazon to a reconciled ledger, against the simulator.
 
 mod show;
+mod year;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -19,15 +20,19 @@ use crate::{plugins, process, test};
 /// What the demo is made of.
 #[derive(Args, Clone)]
 pub(crate) struct Options {
-    /// Days on which orders are placed
-    #[arg(long, default_value_t = 30)]
-    days: u32,
-    /// Orders a day and seller
+    /// Twelve months of three sellers, one each in NA, EU and FE, with every kind of transaction; the tie-outs of each
+    /// month and the trial balance are judged, too
+    #[arg(long)]
+    year: bool,
+    /// Days on which orders are placed [default: 30; of the year 365]
+    #[arg(long)]
+    days: Option<u32>,
+    /// Orders a day and seller [default: 20]
     #[arg(long, default_value_t = 20)]
     orders_per_day: u32,
-    /// Sellers
-    #[arg(long, default_value_t = 1)]
-    sellers: u32,
+    /// Sellers [default: 1; of the year 3]
+    #[arg(long)]
+    sellers: Option<u32>,
     /// Everything follows from it
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -43,6 +48,19 @@ pub(crate) struct Options {
 const CADENCE: &str = "orders_minutes = 120\ntransactions_minutes = 360\ngroups_minutes = 720\n\
     payouts_minutes = 1440\nreports_minutes = 1440\nreconcile_minutes = 1440\nwatch_minutes = 720\n";
 
+impl Options {
+    fn world(&self) -> World {
+        let (days, sellers) = if self.year { (365, 3) } else { (30, 1) };
+        World {
+            seed: self.seed,
+            sellers: self.sellers.unwrap_or(sellers),
+            days: self.days.unwrap_or(days),
+            orders_per_day: self.orders_per_day,
+            year: self.year,
+        }
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -54,17 +72,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let components = plugins::components_dir(&process::folders()?);
     let started = Instant::now();
     let folder = fresh_folder("demo")?;
-    let world = World {
-        seed: options.seed,
-        sellers: options.sellers,
-        days: options.days,
-        orders_per_day: options.orders_per_day,
-    };
-    let (simulator, urls) = simulator(&binaries, world, &folder)?;
+    let (simulator, urls) = simulator(&binaries, options.world(), &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;
     let mapper = components.join("standard.component.wasm");
-    let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: CADENCE, regions: 3 };
+    let cadence = if options.year { year::CADENCE } else { CADENCE };
+    let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence, regions: 3 };
     let config = config::write(&scenario, &urls, &folder, &setup)?;
     let daemon = Daemon { binary: binaries.join("ml-connector"), config };
     daemon.answer(&["credentials", "import"])?;
@@ -80,6 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         story: daemon.answer(&["explain"])?,
         truth: get(&format!("{control}/control/truth?summary=true"))?,
         requests,
+        tie_outs: if options.year { year::tie_outs(&daemon, &scenario)? } else { year::TieOuts::default() },
         seconds: started.elapsed().as_secs_f64(),
     };
     if !options.json {
@@ -106,6 +120,8 @@ pub(crate) struct Outcome {
     pub(crate) requests: Value,
     /// What a second run over the same database posted.
     pub(crate) posted_again: u64,
+    /// What the daemon says of each month; nothing of a run that is no year.
+    pub(crate) tie_outs: year::TieOuts,
     pub(crate) seconds: f64,
 }
 
@@ -174,9 +190,9 @@ fn summary(options: &Options, outcome: &Outcome) -> Value {
             .into()
     };
     let verdict = &outcome.truth["verdict"];
-    json!({
+    let mut summary = json!({
         "seed": options.seed,
-        "days": options.days,
+        "days": options.world().days,
         "orders": pick("orders", &["read", "invoiceable", "invoiced", "review", "skipped"]),
         "transactions": pick("transactions", &["read", "journaled", "review"]),
         "documents": pick("documents", &["invoices", "credit_memos", "journals", "unknown"]),
@@ -188,7 +204,14 @@ fn summary(options: &Options, outcome: &Outcome) -> Value {
             "amount_differences": verdict["amount_differences"],
         },
         "seconds": (outcome.seconds * 10.0).round() / 10.0,
-    })
+    });
+    if options.year {
+        summary["tie_outs"] = outcome.tie_outs.differences();
+        summary["trial_balance_difference"] = outcome.truth["trial_balance"]["difference"].clone();
+        summary["review_not_planted"] = json!(year::not_planted(outcome).len());
+        summary["planted_not_in_review"] = json!(year::not_in_review(outcome).len());
+    }
+    summary
 }
 
 /// Fails if the books are not what they should be.
@@ -210,6 +233,7 @@ fn verdict(outcome: &Outcome) -> Result<()> {
             wrong.push(format!("{group}.{name}: {}", outcome.report[group][name]));
         }
     }
+    wrong.extend(year::wrong(outcome));
     if outcome.posted_again != 0 {
         wrong.push(format!("a second run posted {} times", outcome.posted_again));
     }
@@ -276,6 +300,7 @@ mod tests {
             truth: json!({"verdict": {"invoices_missing": missing, "details": ["order 1 is not invoiced"]}}),
             requests: json!({"unexpected": []}),
             posted_again: 0,
+            tie_outs: year::TieOuts::default(),
             seconds: 1.0,
         };
         assert!(verdict(&outcome(0)).is_ok());

@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use super::Outcome;
 
-fn table(title: &str, header: &[&str], rows: Vec<Vec<String>>) {
+pub(super) fn table(title: &str, header: &[&str], rows: Vec<Vec<String>>) {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header);
     table.add_rows(rows);
     println!("\n{title}\n{table}");
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -47,6 +47,7 @@ pub(super) fn tables(outcome: &Outcome) {
     let rows = verdict.iter().filter(|(name, _)| *name != "details");
     let rows = rows.map(|(name, figure)| vec![name.replace('_', " "), text(figure)]).collect();
     table("The simulator's own books against Fusion", &["", "count"], rows);
+    super::year::tables(outcome);
     println!("\nA second run of the daemon over the same books posted {} documents.", outcome.posted_again);
     println!("\nOne order, explained\n{}", outcome.story);
     println!("\n{} audit events, {:.1} seconds", text(&report["audit"]["events"]), outcome.seconds);

@@ -115,6 +115,16 @@ pub fn export(
     Ok(format!("{head}\n{body}"))
 }
 
+/// A transaction that moves nothing and asserts what accounts hold at the end of a day: `(account, amount)`.
+pub fn assertions(day: ml_connector_domain::Date, asserted: &[(String, String)]) -> String {
+    let mut text = format!("\n{day} * what Amazon's records say that these accounts hold\n");
+    for (account, amount) in asserted {
+        let commodity = amount.rsplit(' ').next().unwrap_or_default();
+        let _written = writeln!(text, "    {}  0 {commodity} = {amount}", account_name(account));
+    }
+    text
+}
+
 fn header(body: &mut String, recorded: &RecordedDocument) {
     let document = &recorded.row.document;
     let (kind, subject) = (document.kind().as_str(), comment(document.subject()));

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use ml_connector_domain::document::{Body, Document};
+use ml_connector_domain::document::{Body, Document, JournalOf};
 use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
-use ml_connector_domain::{Money, SellerId, Timestamp};
+use ml_connector_domain::{Money, SellerId, Timestamp, settlement};
 use ml_connector_storage::{AuditLog, RecordedDocument, SourceVersion};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ pub struct Source {
 pub struct TracedLine {
     /// The line.
     pub line: Line,
-    /// What it came from; nothing stands behind a line that the host made itself.
+    /// What it came from; behind a line of a journal that the host made itself stands the settlement, without an amount.
     pub from: Vec<Part>,
 }
 
@@ -129,7 +130,8 @@ pub async fn trace(store: &dyn AuditLog, recorded: &RecordedDocument) -> Result<
 pub(crate) async fn gather(store: &dyn AuditLog, recorded: &RecordedDocument) -> Result<Gathered> {
     let document = &recorded.row.document;
     let mut booked = Vec::new();
-    for behind in store.behind_journal(&document.key).await? {
+    for mut behind in store.behind_journal(&document.key).await? {
+        behind.lines = as_entered(document, behind.lines);
         let found = versions(store, &document.seller, &behind.transaction, recorded.planned).await?;
         let source = found.into_iter().find(|source| source.natural_id == behind.transaction);
         booked.push(Booked { behind, source });
@@ -169,6 +171,16 @@ pub(crate) async fn gather(store: &dyn AuditLog, recorded: &RecordedDocument) ->
     Ok(Gathered { trace, sources, booked })
 }
 
+/// A booking's lines as they enter a journal: those of an earlier month of a settlement are carried forward.
+fn as_entered(document: &Document, lines: Vec<JournalLine>) -> Vec<JournalLine> {
+    match &document.body {
+        Body::Journal { of: JournalOf::Settlement { part: Some(part), .. }, .. } if part.number < part.of => {
+            lines.into_iter().map(|line| settlement::carry(line, &part.accounts)).collect()
+        }
+        _ => lines,
+    }
+}
+
 async fn versions(
     store: &dyn AuditLog,
     seller: &SellerId,
@@ -185,10 +197,8 @@ async fn sources(store: &dyn AuditLog, recorded: &RecordedDocument) -> Result<Ve
     if let Body::CreditMemo { order, .. } = &document.body {
         ids.push(order.as_str().to_owned());
     }
-    // What takes a journal back, and cash, stand on the settlement.
-    if let Body::Journal { group, reverses: Some(_), .. } | Body::Receipt { group, .. } = &document.body {
-        ids.push(group.as_str().to_owned());
-    }
+    // What takes a journal back, a month of a settlement, and cash, stand on the settlement.
+    ids.extend(document.group().map(|group| group.as_str().to_owned()));
     if !matches!(document.body, Body::Journal { .. }) {
         ids.extend(store.recognitions(&document.key).await?.into_iter().map(|(source, _)| source));
     }
@@ -263,8 +273,10 @@ fn traced_lines(
         }
     }
     let journal = matches!(document.body, Body::Journal { .. });
+    // What the host made itself, such as what is brought forward, stands on the settlement.
     let whole: Vec<Part> = sources
         .iter()
+        .filter(|source| !journal || source.kind == "group")
         .map(|source| Part {
             kind: source.kind.clone(),
             id: source.natural_id.clone(),
@@ -274,7 +286,8 @@ fn traced_lines(
         .collect();
     let traced = lines(document).into_iter().map(|(line, amount)| {
         let key = (line.account.clone(), line.text.clone(), amount.minor < 0);
-        let from = if journal { behind.get(&key).cloned().unwrap_or_default() } else { whole.clone() };
+        let from =
+            if journal { behind.get(&key).cloned().unwrap_or_else(|| whole.clone()) } else { whole.clone() };
         TracedLine { line, from }
     });
     Ok(traced.collect())

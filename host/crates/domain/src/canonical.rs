@@ -142,6 +142,18 @@ pub struct Leg {
     pub sku: Option<Sku>,
     /// The order item it stands under.
     pub order_item: Option<OrderItemId>,
+    /// Pieces that were shipped or came back, on the first leg of an item's goods; nothing on any other leg, and on
+    /// what was stored before quantities were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u32>,
+}
+
+impl Leg {
+    /// Whether another leg is the same money of the same thing; the quantity says nothing about that.
+    pub fn is_same_money(&self, other: &Self) -> bool {
+        (&self.path, self.amount, &self.sku, &self.order_item)
+            == (&other.path, other.amount, &other.sku, &other.order_item)
+    }
 }
 
 impl Transaction {

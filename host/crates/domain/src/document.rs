@@ -71,10 +71,11 @@ pub enum Body {
         /// What the cash pays: positive for invoices, negative for credit memos.
         references: Vec<Remittance>,
     },
-    /// The journal batch of one settlement.
+    /// A journal batch.
     Journal {
-        /// The settlement.
-        group: GroupId,
+        /// Of what.
+        #[serde(flatten)]
+        of: JournalOf,
         /// Lines that sum to zero; debit positive.
         lines: Vec<JournalLine>,
         /// How many transactions stand behind the lines.
@@ -83,6 +84,100 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reverses: Option<DocumentKey>,
     },
+}
+
+/// What a journal is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum JournalOf {
+    /// A settlement, or one month of it.
+    Settlement {
+        /// The settlement.
+        group: GroupId,
+        /// Which month of it, where it crosses a month's end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
+    },
+    /// Money that Amazon holds back at a month's end, and what it held back before and has released.
+    Deferred {
+        /// The seller's month and currency.
+        accrual: Accrual,
+    },
+}
+
+/// One month of a settlement that crosses a month's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `<settlement>/<number>`: what the document is about.
+    pub subject: String,
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+    /// Between which accounts money was moved by the cut.
+    pub accounts: CarryAccounts,
+}
+
+/// The two accounts that cutting a settlement moves money between, as whole combinations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarryAccounts {
+    /// What Amazon owes the seller.
+    pub settlement: String,
+    /// What earlier months of a settlement came to, until it closes.
+    pub carry_forward: String,
+}
+
+/// The deferred money of one month and currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accrual {
+    /// `deferred/<month>/<currency>`: what the document is about.
+    pub subject: String,
+    /// `2026-10`.
+    pub month: String,
+}
+
+impl Accrual {
+    /// That of the month in which `day` lies.
+    pub fn of(day: Date, currency: Currency) -> Self {
+        let month = month(day);
+        Self { subject: format!("deferred/{month}/{currency}"), month }
+    }
+}
+
+/// The calendar month of a day: `2026-10`.
+pub fn month(day: Date) -> String {
+    day.strftime("%Y-%m").to_string()
+}
+
+impl JournalOf {
+    /// A whole settlement.
+    pub fn whole(group: GroupId) -> Self {
+        Self::Settlement { group, part: None }
+    }
+
+    /// One of the months of a settlement; of a single one nothing needs to be said.
+    pub fn part_of(group: GroupId, number: u32, of: u32, accounts: &CarryAccounts) -> Self {
+        let subject = || format!("{group}/{number}");
+        let part = (of > 1).then(|| Part { subject: subject(), number, of, accounts: accounts.clone() });
+        Self::Settlement { group, part }
+    }
+
+    /// The settlement, if it is of one.
+    pub fn group(&self) -> Option<&GroupId> {
+        match self {
+            Self::Settlement { group, .. } => Some(group),
+            Self::Deferred { .. } => None,
+        }
+    }
+
+    /// What a journal of it is about.
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Settlement { part: Some(part), .. } => &part.subject,
+            Self::Settlement { group, .. } => group.as_str(),
+            Self::Deferred { accrual } => &accrual.subject,
+        }
+    }
 }
 
 /// Why something is taken back from a receivable.
@@ -226,15 +321,25 @@ impl Document {
         }
     }
 
-    /// What it is about, in Amazon's terms: the order, the refund or the settlement; a correction is about the invoice
-    /// that it takes back, a reversal about its journal, a receipt about a settlement and a customer.
+    /// What it is about, in Amazon's terms: the order, the refund, the settlement or its part, or a month's deferred money;
+    /// a correction is about the invoice that it takes back, a reversal about its journal, a receipt about a settlement and a
+    /// customer.
     pub fn subject(&self) -> &str {
         match &self.body {
             Body::Invoice { order, .. } => order.as_str(),
             Body::CreditMemo { cause, .. } => cause.as_str(),
             Body::Journal { reverses: Some(original), .. } => original.as_str(),
-            Body::Journal { group, .. } => group.as_str(),
+            Body::Journal { of, .. } => of.subject(),
             Body::Receipt { subject, .. } => subject,
+        }
+    }
+
+    /// The settlement that a journal or a receipt belongs to.
+    pub fn group(&self) -> Option<&GroupId> {
+        match &self.body {
+            Body::Journal { of, .. } => of.group(),
+            Body::Receipt { group, .. } => Some(group),
+            Body::Invoice { .. } | Body::CreditMemo { .. } => None,
         }
     }
 
@@ -307,4 +412,34 @@ pub fn summarize(lines: impl IntoIterator<Item = JournalLine>) -> Result<Vec<Jou
         }
     }
     Ok(sums.into_values().filter(|line| line.amount.minor != 0).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn journals_from_before_there_were_parts_are_read_and_written_as_they_were() {
+        let old = r#"{"kind":"journal","group":"G1","lines":[],"transactions":2}"#;
+        let body: Body = serde_json::from_str(old).expect("a body");
+        let Body::Journal { of, .. } = &body else { panic!("a journal") };
+        assert_eq!((of.subject(), of), ("G1", &JournalOf::whole("G1".into())));
+        assert_eq!(serde_json::to_string(&body).expect("json"), old);
+    }
+
+    #[test]
+    fn parts_and_accruals_are_about_something_of_their_own() {
+        let accounts = CarryAccounts { settlement: "11800".to_owned(), carry_forward: "12950".to_owned() };
+        let of = [
+            JournalOf::part_of("G1".into(), 1, 1, &accounts),
+            JournalOf::part_of("G1".into(), 2, 3, &accounts),
+            JournalOf::Deferred { accrual: Accrual::of(jiff::civil::date(2026, 10, 31), Currency::USD) },
+        ];
+        assert_eq!(of.each_ref().map(JournalOf::subject), ["G1", "G1/2", "deferred/2026-10/USD"]);
+        for of in of {
+            let body = Body::Journal { of: of.clone(), lines: Vec::new(), transactions: 0, reverses: None };
+            let json = serde_json::to_string(&body).expect("json");
+            assert_eq!(serde_json::from_str::<Body>(&json).expect("a body"), body, "{json}");
+        }
+    }
 }

@@ -231,6 +231,12 @@ pub mod purpose {
     pub const RECEIVABLE: &str = "receivable";
     /// Where a settlement's total waits until the bank shows it: payout in transit.
     pub const SETTLEMENT: &str = "settlement";
+    /// What earlier months of a settlement came to, until it closes.
+    pub const CARRY_FORWARD: &str = "carry_forward";
+    /// Money that Amazon holds back at a month's end.
+    pub const DEFERRED: &str = "deferred";
+    /// What Amazon keeps as a reserve from one settlement to the next.
+    pub const RESERVE: &str = "reserve";
 }
 
 impl LedgerSetup {

@@ -16,6 +16,7 @@
 
 #![deny(clippy::float_arithmetic)]
 
+pub mod accrual;
 pub mod audit;
 pub mod canonical;
 pub mod catalog;
@@ -33,6 +34,7 @@ pub mod refusal;
 pub mod region;
 pub mod reversal;
 pub mod settlement;
+pub mod tie_out;
 pub mod validate;
 
 pub use clock::Clock;

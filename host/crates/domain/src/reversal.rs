@@ -23,7 +23,7 @@ pub fn key(kind: Kind, original: &Document) -> DocumentKey {
 /// # Errors
 /// It is no journal.
 pub fn journal(original: &Document, date: Date) -> Result<Document, NotReversible> {
-    let Body::Journal { group, lines, transactions, .. } = &original.body else {
+    let Body::Journal { of, lines, transactions, .. } = &original.body else {
         return Err(NotReversible(original.kind()));
     };
     let opposite = |line: &JournalLine| JournalLine {
@@ -40,7 +40,7 @@ pub fn journal(original: &Document, date: Date) -> Result<Document, NotReversibl
         moved_from: (date != original.transaction_date()).then(|| original.transaction_date()),
         currency: original.currency,
         body: Body::Journal {
-            group: group.clone(),
+            of: of.clone(),
             lines: lines.iter().map(opposite).collect(),
             transactions: *transactions,
             reverses: Some(original.key.clone()),
@@ -56,7 +56,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::document::Origin;
+    use crate::document::{JournalOf, Origin};
     use crate::id::ContentHash;
     use crate::money::{Currency, Money};
 
@@ -76,7 +76,7 @@ mod tests {
             moved_from: None,
             currency,
             body: Body::Journal {
-                group: "G1".into(),
+                of: JournalOf::whole("G1".into()),
                 lines: lines.into_iter().map(line).collect(),
                 transactions: 2,
                 reverses: None,

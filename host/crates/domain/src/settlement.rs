@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::document::summarize;
+use crate::document::{CarryAccounts, summarize};
 use crate::mapping::JournalLine;
 use crate::money::{Money, MoneyError};
 
@@ -29,15 +29,6 @@ pub struct Row {
     pub posted: Timestamp,
     /// Its journal lines.
     pub lines: Vec<JournalLine>,
-}
-
-/// The two accounts that a cut moves money between, as whole combinations.
-#[derive(Debug, Clone, Copy)]
-pub struct Accounts<'a> {
-    /// What Amazon owes the seller.
-    pub settlement: &'a str,
-    /// What earlier months of a settlement came to, until it closes.
-    pub carry_forward: &'a str,
 }
 
 /// One month of a settlement.
@@ -63,7 +54,8 @@ const BROUGHT: &str = "Brought forward from earlier months";
 const RULE: &str = "settlement split at month ends";
 
 /// Cuts a settlement that ends on `end` (a day of `zone`) at the month ends of `zone`. Rows from after its end count
-/// for its last month. A settlement within one month comes back whole, as one part.
+/// for its last month. A month whose rows move nothing goes with the next one. A settlement within one month comes back
+/// whole, as one part.
 ///
 /// # Errors
 /// Amounts in two currencies, or sums that do not fit.
@@ -71,14 +63,9 @@ pub fn split(
     rows: &[Row],
     end: Date,
     zone: &TimeZone,
-    accounts: Accounts<'_>,
+    accounts: &CarryAccounts,
 ) -> Result<Vec<Part>, MoneyError> {
-    let last_month = end.first_of_month();
-    let mut months = BTreeMap::<Date, Vec<usize>>::from([(last_month, Vec::new())]);
-    for (place, row) in rows.iter().enumerate() {
-        let month = zone.to_datetime(row.posted).date().first_of_month().min(last_month);
-        months.entry(month).or_default().push(place);
-    }
+    let months = months(rows, end, zone);
     let of = u32::try_from(months.len()).unwrap_or(u32::MAX);
     let mut carried = Vec::new();
     let mut parts = Vec::with_capacity(months.len());
@@ -86,7 +73,7 @@ pub fn split(
         let own = places.iter().flat_map(|place| rows[*place].lines.iter().cloned());
         let (date, lines) = if number < of {
             let lines: Vec<JournalLine> = own.map(|line| carry(line, accounts)).collect();
-            carried.extend(sum_on(accounts.carry_forward, CARRIED, &lines)?);
+            carried.extend(sum_on(&accounts.carry_forward, CARRIED, &lines)?);
             (month.last_of_month(), summarize(lines)?)
         } else {
             (end, summarize(own.chain(brought_in(&carried, accounts)))?)
@@ -96,12 +83,34 @@ pub fn split(
     Ok(parts)
 }
 
+/// The months of a settlement by their first days, each with the places of its rows.
+fn months(rows: &[Row], end: Date, zone: &TimeZone) -> Vec<(Date, Vec<usize>)> {
+    let last_month = end.first_of_month();
+    let mut months = BTreeMap::<Date, Vec<usize>>::from([(last_month, Vec::new())]);
+    for (place, row) in rows.iter().enumerate() {
+        let month = zone.to_datetime(row.posted).date().first_of_month().min(last_month);
+        months.entry(month).or_default().push(place);
+    }
+    let moves = |place: &usize| rows[*place].lines.iter().any(|line| line.amount.minor != 0);
+    let (mut kept, mut still) = (Vec::new(), Vec::new());
+    for (month, mut places) in months {
+        places.append(&mut still);
+        places.sort_unstable();
+        if month < last_month && !places.iter().any(moves) {
+            still = places;
+        } else {
+            kept.push((month, places));
+        }
+    }
+    kept
+}
+
 /// A line of an earlier month: what would be on the settlement account is carried forward.
-fn carry(line: JournalLine, accounts: Accounts<'_>) -> JournalLine {
+pub fn carry(line: JournalLine, accounts: &CarryAccounts) -> JournalLine {
     if line.account != accounts.settlement {
         return line;
     }
-    moved(accounts.carry_forward, line.amount, CARRIED)
+    moved(&accounts.carry_forward, line.amount, CARRIED)
 }
 
 fn moved(account: &str, amount: Money, label: &str) -> JournalLine {
@@ -116,9 +125,12 @@ fn sum_on(account: &str, label: &str, lines: &[JournalLine]) -> Result<Option<Mo
     Ok(Some(sum).filter(|sum| sum.minor != 0))
 }
 
-fn brought_in<'a>(carried: &'a [Money], accounts: Accounts<'a>) -> impl Iterator<Item = JournalLine> + 'a {
+fn brought_in<'a>(
+    carried: &'a [Money],
+    accounts: &'a CarryAccounts,
+) -> impl Iterator<Item = JournalLine> + 'a {
     carried.iter().flat_map(move |sum| {
-        [moved(accounts.carry_forward, sum.negated(), BROUGHT), moved(accounts.settlement, *sum, BROUGHT)]
+        [moved(&accounts.carry_forward, sum.negated(), BROUGHT), moved(&accounts.settlement, *sum, BROUGHT)]
     })
 }
 
@@ -128,7 +140,10 @@ mod tests {
     use crate::money::Currency;
     use proptest::prelude::*;
 
-    const ACCOUNTS: Accounts<'static> = Accounts { settlement: "settlement", carry_forward: "carry" };
+    fn accounts() -> CarryAccounts {
+        CarryAccounts { settlement: "settlement".to_owned(), carry_forward: "carry".to_owned() }
+    }
+
     const ZONES: [&str; 6] = [
         "UTC",
         "America/Los_Angeles",
@@ -190,7 +205,7 @@ mod tests {
             row("2026-05-09T10:00:00Z", &[("reserve", -20_000)]),
         ];
         let end = jiff::civil::date(2026, 5, 9);
-        let parts = split(&rows, end, &zone("UTC"), ACCOUNTS).expect("splits");
+        let parts = split(&rows, end, &zone("UTC"), &accounts()).expect("splits");
         let [april, may] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!((april.date, april.rows.as_slice()), (jiff::civil::date(2026, 4, 30), &[0, 1, 2][..]));
         assert_eq!(
@@ -217,7 +232,7 @@ mod tests {
             [row("2026-04-30T22:30:00Z", &[("revenue", 1)]), row("2026-05-01T12:00:00Z", &[("revenue", 2)])];
         let end = jiff::civil::date(2026, 5, 9);
         for (name, parts) in [("Europe/Berlin", 1), ("America/Los_Angeles", 2)] {
-            assert_eq!(split(&rows, end, &zone(name), ACCOUNTS).expect("splits").len(), parts, "{name}");
+            assert_eq!(split(&rows, end, &zone(name), &accounts()).expect("splits").len(), parts, "{name}");
         }
     }
 
@@ -225,7 +240,7 @@ mod tests {
     fn a_settlement_within_a_month_is_left_whole() {
         let rows =
             [row("2026-05-02T10:00:00Z", &[("revenue", 500)]), row("2026-05-03T10:00:00Z", &[("fees", -75)])];
-        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), ACCOUNTS).expect("splits");
+        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts()).expect("splits");
         let [part] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!(by_account(&part.lines), sums(&[("revenue", -500), ("fees", 75), ("settlement", 425)]));
     }
@@ -233,9 +248,18 @@ mod tests {
     #[test]
     fn a_last_month_without_rows_still_brings_the_money_in() {
         let rows = [row("2026-04-26T10:00:00Z", &[("revenue", 100)])];
-        let parts = split(&rows, jiff::civil::date(2026, 5, 1), &zone("UTC"), ACCOUNTS).expect("splits");
+        let parts = split(&rows, jiff::civil::date(2026, 5, 1), &zone("UTC"), &accounts()).expect("splits");
         assert_eq!(parts.len(), 2);
         assert_eq!(by_account(&parts[1].lines), sums(&[("settlement", 100), ("carry", -100)]));
+    }
+
+    #[test]
+    fn a_month_that_moves_nothing_goes_with_the_next() {
+        let nothing = Row { posted: "2026-04-26T10:00:00Z".parse().expect("a time"), lines: Vec::new() };
+        let rows = [nothing, row("2026-05-02T10:00:00Z", &[("revenue", 500)])];
+        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts()).expect("splits");
+        let [part] = parts.as_slice() else { panic!("{parts:?}") };
+        assert_eq!((part.of, part.rows.as_slice()), (1, &[0, 1][..]));
     }
 
     fn any_row() -> impl Strategy<Value = Row> {
@@ -263,7 +287,7 @@ mod tests {
             days in 0_i32..400,
         ) {
             let end = jiff::civil::date(2026, 9, 20).checked_add(jiff::Span::new().days(days)).expect("a day");
-            let parts = split(&rows, end, &zone(ZONES[zone_index]), ACCOUNTS).expect("splits");
+            let parts = split(&rows, end, &zone(ZONES[zone_index]), &accounts()).expect("splits");
             let whole = by_account(rows.iter().flat_map(|row| &row.lines));
             prop_assert_eq!(by_account(parts.iter().flat_map(|part| &part.lines)), whole);
             let mut seen: Vec<usize> = parts.iter().flat_map(|part| part.rows.iter().copied()).collect();
@@ -287,7 +311,7 @@ mod tests {
         ) {
             let end = jiff::civil::date(2027, 3, 25);
             let lines = |rows: &[Row]| -> Vec<(Date, BTreeMap<String, i64>)> {
-                let parts = split(rows, end, &zone("Europe/Berlin"), ACCOUNTS).expect("splits");
+                let parts = split(rows, end, &zone("Europe/Berlin"), &accounts()).expect("splits");
                 parts.iter().map(|part| (part.date, by_account(&part.lines))).collect()
             };
             prop_assert_eq!(lines(&rows), lines(&shuffled));

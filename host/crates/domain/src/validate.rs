@@ -96,13 +96,9 @@ pub enum PeriodStatus {
 pub enum Expectation {
     /// The lines sum to this, which Amazon stated: the order's total, or minus what a refund gave back.
     Total(Money),
-    /// The net debit on the settlement account is this, which Amazon stated: the settlement's total.
-    Settlement {
-        /// The settlement account's combination.
-        account: String,
-        /// The total of the transactions.
-        total: Money,
-    },
+    /// The net debit on each of these accounts is this, which Amazon stated: a settlement's total, or what was carried
+    /// forward or held back.
+    Moves(Vec<(String, Money)>),
 }
 
 /// Every rule's violations; empty means postable.
@@ -267,7 +263,7 @@ fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason>
     let net: i128 = on_account.sum();
     (net != i128::from(total.minor)).then(|| {
         let message = format!(
-            "the settlement account {account} moves by {net} minor units of {}, Amazon's total is {}",
+            "account {account} moves by {net} minor units of {}, Amazon's total is {}",
             total.currency, total.minor
         );
         Reason::new("total-differs", account, message)
@@ -276,8 +272,8 @@ fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason>
 
 fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
     match (expectation, &document.body) {
-        (Expectation::Settlement { account, total }, Body::Journal { lines, .. }) => {
-            settles(lines, account, *total)
+        (Expectation::Moves(accounts), Body::Journal { lines, .. }) => {
+            accounts.iter().find_map(|(account, total)| settles(lines, account, *total))
         }
         (Expectation::Total(wanted), _) => {
             let total = match document.total() {
@@ -291,8 +287,8 @@ fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
                 Reason::new("total-differs", document.subject(), message)
             })
         }
-        (Expectation::Settlement { .. }, _) => {
-            Some(Reason::new("total-differs", document.subject(), "only a journal settles"))
+        (Expectation::Moves(_), _) => {
+            Some(Reason::new("total-differs", document.subject(), "only a journal moves accounts"))
         }
     }
 }

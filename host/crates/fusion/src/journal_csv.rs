@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 use ml_connector_domain::DocumentKey;
-use ml_connector_domain::document::{Body, Document};
+use ml_connector_domain::document::{Body, Document, JournalOf, Part};
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::JournalLine;
 
@@ -50,8 +50,27 @@ const REFERENCE_CHARS_MAX: usize = 240;
 
 /// The batch's name as we send it; the import puts source, group and request behind it. It begins with the document's
 /// key, under which the batch is found again.
-pub(crate) fn batch_name(key: &DocumentKey) -> String {
-    format!("{key} Amazon settlement")
+fn batch_name(key: &DocumentKey, of: &JournalOf) -> String {
+    match of {
+        JournalOf::Settlement { .. } => format!("{key} Amazon settlement"),
+        JournalOf::Deferred { .. } => format!("{key} Amazon deferred"),
+    }
+}
+
+/// What a batch says of itself; the zone is that in which its months end.
+fn description(setup: &LedgerSetup, document: &Document, of: &JournalOf, transactions: u32) -> String {
+    let (currency, zone) = (document.currency, &setup.time_zone);
+    match of {
+        JournalOf::Settlement { group, part: None } => {
+            format!("Amazon settlement {group}, {transactions} transactions, {zone}")
+        }
+        JournalOf::Settlement { group, part: Some(Part { number, of, .. }) } => {
+            format!("Amazon settlement {group}, part {number} of {of}, {transactions} transactions, {zone}")
+        }
+        JournalOf::Deferred { accrual } => {
+            format!("Deferred transactions {} {currency}, {transactions} transactions, {zone}", accrual.month)
+        }
+    }
 }
 
 /// The rows of a journal, for one attempt.
@@ -59,11 +78,10 @@ pub(crate) fn batch_name(key: &DocumentKey) -> String {
 /// # Errors
 /// It is no journal, or a combination does not have the chart's shape.
 pub(crate) fn csv(setup: &LedgerSetup, document: &Document, attempt: u32) -> Result<Vec<u8>, String> {
-    let Body::Journal { group, lines, transactions, reverses } = &document.body else {
+    let Body::Journal { of, lines, transactions, reverses } = &document.body else {
         return Err("FUS-KIND: this is no journal".to_owned());
     };
-    let mut description =
-        format!("Amazon settlement {group}, {transactions} transactions, {}", setup.time_zone);
+    let mut description = description(setup, document, of, *transactions);
     if let Some(original) = reverses {
         description = format!("Reversal of {original}: {description}");
     }
@@ -111,7 +129,9 @@ fn row(
     } else {
         set(column::ENTERED_CREDIT, line.amount.negated().decimal());
     }
-    set(column::BATCH_NAME, batch_name(&document.key));
+    if let Body::Journal { of, .. } = &document.body {
+        set(column::BATCH_NAME, batch_name(&document.key, of));
+    }
     set(column::BATCH_DESCRIPTION, cut(description));
     // Of a journal's name 25 characters count: the key has 20.
     set(column::JOURNAL_NAME, document.key.as_str().to_owned());
@@ -182,7 +202,7 @@ pub(crate) mod tests {
             moved_from: None,
             currency,
             body: Body::Journal {
-                group: "G1".into(),
+                of: JournalOf::whole("G1".into()),
                 lines: vec![
                     line("01-000-11800-000", 8_415, "Settlement"),
                     line("01-000-12150-000", -8_415, "Sales, gross"),

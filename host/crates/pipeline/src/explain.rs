@@ -51,13 +51,10 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
     }
     for row in &documents {
         subjects.insert(row.document.subject().to_owned());
-        match &row.document.body {
-            Body::CreditMemo { order, .. } => subjects.insert(order.as_str().to_owned()),
-            Body::Journal { group, .. } | Body::Receipt { group, .. } => {
-                subjects.insert(group.as_str().to_owned())
-            }
-            Body::Invoice { .. } => false,
-        };
+        subjects.extend(row.document.group().map(|group| group.as_str().to_owned()));
+        if let Body::CreditMemo { order, .. } = &row.document.body {
+            subjects.insert(order.as_str().to_owned());
+        }
     }
     let mut sources = Vec::new();
     for subject in &subjects {
@@ -162,7 +159,7 @@ fn line_lines(traced: &TracedLine, currency: &str, journal: bool) -> Vec<String>
     if !journal {
         return lines;
     }
-    if traced.from.is_empty() {
+    if traced.from.iter().all(|part| part.amount.is_none()) {
         lines.push("                      made by the host: no transaction stands behind it".to_owned());
     }
     let part = |part: &Part| {

@@ -17,6 +17,7 @@
 //!
 //! **Architecture invariant:** no wire type, SQL, HTTP or Wasm here; the outside is `ml-connector-ports`.
 
+pub mod accrue;
 pub mod archive;
 pub mod backfill;
 mod before;
@@ -26,6 +27,7 @@ pub mod catalog_file;
 pub mod correct;
 pub mod explain;
 pub mod invoices;
+mod journal;
 pub mod map;
 pub mod normalize;
 pub mod poll;
@@ -36,6 +38,7 @@ pub mod report;
 pub mod reverse;
 pub mod seller;
 pub mod settle;
+pub mod tie_out;
 pub mod versions;
 pub mod watch;
 pub mod worker;
@@ -80,6 +83,10 @@ pub mod leg {
     pub const REFUND: &str = "refund";
     /// A transaction's effect on its settlement.
     pub const SETTLEMENT: &str = "settlement";
+    /// A deferred transaction, accrued at a month's end.
+    pub const ACCRUAL: &str = "accrual";
+    /// A deferred transaction, released: what takes its accrual back.
+    pub const ACCRUAL_REVERSAL: &str = "accrual-reversal";
     /// A transaction's cash, taken up by a receipt.
     pub const RECEIPT: &str = "receipt";
     /// What takes a whole document back; the source is the document's key.
@@ -102,6 +109,8 @@ pub mod kind {
     pub const PAYOUT: &str = "payout";
     /// In the review queue only: the credit memo of a refund.
     pub const REFUND: &str = "refund";
+    /// In the review queue only: a month's deferred money.
+    pub const ACCRUAL: &str = "accrual";
     /// In the review queue only: a settlement's cash from one customer.
     pub const RECEIPT: &str = "receipt";
     /// In the review queue only: a version of the mapper.

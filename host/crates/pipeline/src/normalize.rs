@@ -231,7 +231,8 @@ impl Chunk<'_> {
     ) -> Result<&'static str, StageError> {
         let before: Transaction = stored("transaction", &previous.record)?;
         let same_money = before.total == transaction.total
-            && before.legs == transaction.legs
+            && before.legs.len() == transaction.legs.len()
+            && before.legs.iter().zip(&transaction.legs).all(|(before, now)| before.is_same_money(now))
             && before.group == transaction.group
             && before.counts() == transaction.counts();
         Ok(match previous.stage.as_str() {

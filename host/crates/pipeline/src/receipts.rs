@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Group, Transaction};
-use ml_connector_domain::document::{Body, Document, Kind, Origin, Remittance};
+use ml_connector_domain::document::{Body, Document, JournalOf, Kind, Origin, Remittance};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::Reason;
 use ml_connector_domain::posting::State;
@@ -147,13 +147,22 @@ impl Cashing<'_> {
         Ok(0)
     }
 
-    /// Whether its journal stands in Fusion: what was taken back has put nothing on clearing.
+    /// Whether its journals stand in Fusion, one for each of its months: what was taken back has put nothing on clearing.
     async fn is_journaled(&self) -> Result<bool, StageError> {
-        let key = DocumentKey::derive(Kind::Journal.letter(), &self.seller.id, self.group.id.as_str(), 0);
-        let taken_back = self.parts.store.recognized_by(&self.seller.id, key.as_str(), leg::REVERSAL).await?;
-        let journal = self.parts.store.document(&key).await?;
-        let stands = journal.is_some_and(|journal| matches!(journal.state, State::Confirmed { .. }));
-        Ok(stands && taken_back.is_none())
+        let (mut standing, mut wanted) = (0, 1);
+        for row in self.parts.store.journals_of(&self.seller.id, &self.group.id).await? {
+            let Body::Journal { of, reverses: None, .. } = &row.document.body else { continue };
+            let key = row.document.key.as_str();
+            let taken_back = self.parts.store.recognized_by(&self.seller.id, key, leg::REVERSAL).await?;
+            if taken_back.is_some() || !matches!(row.state, State::Confirmed { .. }) {
+                continue;
+            }
+            standing += 1;
+            if let JournalOf::Settlement { part: Some(part), .. } = of {
+                wanted = part.of;
+            }
+        }
+        Ok(standing == wanted)
     }
 
     /// What a transaction's lines put on the clearing account: positive for what a buyer paid.
@@ -217,17 +226,8 @@ impl Cashing<'_> {
         let message = format!(
             "{count} of its transactions over {sum} belong to no invoice or credit memo in Fusion: their cash stays on the clearing account until they do"
         );
-        self.once(
-            self.review(kind::RECEIPT, id, Some(sum)),
-            Reason::new("cash-without-document", id, message),
-        )
-        .await
-    }
-
-    async fn once(&self, review: ToReview<'_>, reason: Reason) -> Result<Vec<Change>, StageError> {
-        let (store, seller) = (&self.parts.store, &self.seller.id);
-        let open = store.review_is_open(seller, review.kind, review.subject, &reason.code).await?;
-        Ok(if open { Vec::new() } else { review.because(&[reason]) })
+        let reason = Reason::new("cash-without-document", id, message);
+        self.review(kind::RECEIPT, id, Some(sum)).once(self.parts, &[reason]).await
     }
 
     /// The receipts of one customer, or why there are none.
@@ -248,7 +248,8 @@ impl Cashing<'_> {
             let message = format!(
                 "the settlement takes back more from customer {customer} than it pays ({net}), and Fusion has no negative standard receipt: apply the credit memos to later receipts, or book the difference off the clearing account"
             );
-            let changes = self.once(review, Reason::new("negative-receipt", customer, message)).await?;
+            let reason = Reason::new("negative-receipt", customer, message);
+            let changes = review.once(self.parts, &[reason]).await?;
             return Ok(Made { changes, ..Made::default() });
         }
         let mut made = Made::default();
@@ -264,7 +265,8 @@ impl Cashing<'_> {
                 validate::document(&document, &Expectation::Total(total), &facts.at(document.date));
             if let Some(violation) = violations.into_iter().next() {
                 let review = self.review(kind::RECEIPT, &subject, Some(net));
-                return Ok(Made { changes: self.once(review, violation).await?, documents: 0, waits: true });
+                let changes = review.once(self.parts, &[violation]).await?;
+                return Ok(Made { changes, documents: 0, waits: true });
             }
             made.changes.extend(self.planned(document, total, &pile.transactions, &moved));
             made.documents += 1;

@@ -107,10 +107,10 @@ fn opposite(original: &Document, date: Date) -> Result<Document, reversal::NotRe
 
 fn expectation(seller: &Seller, expected: Money, document: &Document) -> Expectation {
     match document.body {
-        Body::Journal { .. } => Expectation::Settlement {
-            account: seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default(),
-            total: expected,
-        },
+        Body::Journal { .. } => {
+            let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
+            Expectation::Moves(vec![(account, expected)])
+        }
         _ => Expectation::Total(expected),
     }
 }

@@ -1,22 +1,24 @@
-//! Closes settlements: one journal batch for each, once it is complete.
+//! Closes settlements: one journal batch for each of its months, once it is complete.
 //!
 //! A settlement is complete when Amazon has closed it, when transactions have been read past its end by the time
 //! that Amazon takes to show them all, when each is booked, and when they sum to the total that Amazon states.
-//! Until then it waits, and says why.
+//! Until then it waits, and says why. Where it crosses a month's end in the ledger's zone, it is cut there
+//! ([`ml_connector_domain::settlement`]); its journals are planned together or not at all.
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Group, Transaction};
-use ml_connector_domain::document::{Body, Document, Kind, Origin, summarize};
-use ml_connector_domain::id::ContentHash;
+use ml_connector_domain::document::{Body, CarryAccounts, Document, JournalOf, Kind};
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::Reason;
-use ml_connector_domain::validate::{self, Expectation, Module};
+use ml_connector_domain::settlement::{Part, Row, split};
+use ml_connector_domain::validate::Module;
 use ml_connector_domain::{DocumentKey, Money, Timestamp};
 use ml_connector_ports::Stream;
 use ml_connector_storage::{BookedTransaction, Change};
 
 use crate::archive::settlement_total;
+use crate::journal::{self, Journal};
 use crate::map::{Facts, ToReview};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
@@ -45,7 +47,7 @@ pub async fn settle(parts: &Parts, seller: &Seller) -> Result<usize, StageError>
 }
 
 /// Up to when the transactions of all regions have been read.
-async fn read_to(parts: &Parts, seller: &Seller) -> Result<Option<Timestamp>, StageError> {
+pub(crate) async fn read_to(parts: &Parts, seller: &Seller) -> Result<Option<Timestamp>, StageError> {
     let mut earliest = None;
     for region in &seller.regions {
         let cursor = parts.store.cursor(&seller.id, *region, Stream::Transactions.as_str()).await?;
@@ -70,18 +72,16 @@ async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) ->
         let message =
             format!("{} of its transactions are in review: settle those first", at(&[stage::REVIEW]));
         let reason = Reason::new("transactions-in-review", group.id.as_str(), message);
-        return changed(parts, review.because(&[reason])).await.map(|()| false);
+        return changed(parts, review.once(parts, &[reason]).await?).await.map(|()| false);
     }
     let bookings = parts.store.bookings(&seller.id, &group.id).await?;
     if bookings.is_empty() {
         let skipped = audit(now, &seller.id, group.id.as_str(), Action::Skipped, "no transactions");
         return changed(parts, vec![review.stage(stage::SKIPPED), skipped]).await.map(|()| false);
     }
-    match journal(parts, seller, group, end, &bookings).await? {
-        Ok((document, total, moved)) => {
-            changed(parts, planned(&review, document, (total, &moved), &bookings)).await.map(|()| true)
-        }
-        Err(reasons) => changed(parts, review.because(&reasons)).await.map(|()| false),
+    match journals(parts, seller, group, end, &bookings).await? {
+        Ok(journals) => changed(parts, planned(&review, journals, &bookings)).await.map(|()| true),
+        Err(reasons) => changed(parts, review.once(parts, &reasons).await?).await.map(|()| false),
     }
 }
 
@@ -89,57 +89,117 @@ async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> 
     Ok(parts.store.apply(changes).await?)
 }
 
-/// The settlement's journal, its total and what is to be said of its date, or why there is none.
-async fn journal(
+/// A settlement's journals, one for each of its months, or why there are none.
+async fn journals(
     parts: &Parts,
     seller: &Seller,
     group: &Group,
     end: Timestamp,
     bookings: &[BookedTransaction],
-) -> Result<Result<(Document, Money, String), Vec<Reason>>, StageError> {
-    let Some(first) = bookings.first() else { return Ok(Err(Vec::new())) };
-    let currency = first.total.currency;
-    let total = match Money::sum(currency, bookings.iter().map(|booking| booking.total)) {
+) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
+    let total = match footed(parts, seller, group, bookings).await? {
         Ok(total) => total,
-        Err(error) => {
-            return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), error.to_string())]));
+        Err(reason) => return Ok(Err(vec![reason])),
+    };
+    let accounts = CarryAccounts {
+        settlement: seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default(),
+        carry_forward: seller.ledger.account(purpose::CARRY_FORWARD).unwrap_or_default(),
+    };
+    let rows: Vec<Row> =
+        bookings.iter().map(|booking| Row { posted: booking.posted, lines: booking.lines.clone() }).collect();
+    let cut = split(&rows, seller.day(end), &seller.zone, &accounts)?;
+    if cut.len() > 1 && accounts.carry_forward.is_empty() {
+        let message = format!(
+            "it crosses the end of a month: name an account for `ledger.accounts.{}`",
+            purpose::CARRY_FORWARD
+        );
+        return Ok(Err(vec![Reason::new("no-account", purpose::CARRY_FORWARD, message)]));
+    }
+    let mut journals = Vec::with_capacity(cut.len());
+    let mut carried = Money::zero(total.currency);
+    for part in cut {
+        let rows: Vec<&BookedTransaction> = part.rows.iter().map(|place| &bookings[*place]).collect();
+        let own = Money::sum(total.currency, rows.iter().map(|booking| booking.total))?;
+        let (settled, forward) = if part.number < part.of {
+            (Money::zero(total.currency), own)
+        } else {
+            (total, carried.negated())
+        };
+        carried = carried.checked_add(own)?;
+        let mut moves = vec![(accounts.settlement.clone(), settled)];
+        if part.of > 1 {
+            moves.push((accounts.carry_forward.clone(), forward));
         }
+        journals.push(Journal {
+            document: document(seller, group, &part, &accounts, (&rows, bookings), total),
+            expected: settled,
+            moves,
+            recognizes: rows.iter().map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT)).collect(),
+            said: String::new(),
+        });
+    }
+    let dates = journals.iter().map(|journal| (Module::GeneralLedger, journal.document.date)).collect();
+    let accounts = journals.iter().flat_map(Journal::accounts).collect();
+    let facts = Facts::gather(parts, seller, accounts, dates).await?;
+    Ok(journal::place_and_judge(journals, &facts))
+}
+
+/// What a settlement's bookings sum to, if that is what Amazon says.
+async fn footed(
+    parts: &Parts,
+    seller: &Seller,
+    group: &Group,
+    bookings: &[BookedTransaction],
+) -> Result<Result<Money, Reason>, StageError> {
+    let differs = |message: String| Ok(Err(Reason::new("does-not-foot", group.id.as_str(), message)));
+    let Some(first) = bookings.first() else { return differs("it has no transactions".to_owned()) };
+    let total = match Money::sum(first.total.currency, bookings.iter().map(|booking| booking.total)) {
+        Ok(total) => total,
+        Err(error) => return differs(error.to_string()),
     };
     let stated = group.stated_total.map(|stated| ("the group", stated));
     for (source, stated) in stated.into_iter().chain(witness(parts, seller, first).await?) {
         if stated != total {
-            let message =
-                format!("its {} transactions sum to {total}, {source} says {stated}", bookings.len());
-            return Ok(Err(vec![Reason::new("does-not-foot", group.id.as_str(), message)]));
+            return differs(format!(
+                "its {} transactions sum to {total}, {source} says {stated}",
+                bookings.len()
+            ));
         }
     }
-    let lines = summarize(bookings.iter().flat_map(|booking| booking.lines.iter().cloned()))?;
-    let date = seller.day(end);
-    let mut document = Document {
-        key: DocumentKey::derive(Kind::Journal.letter(), &seller.id, group.id.as_str(), 0),
+    Ok(Ok(total))
+}
+
+fn document(
+    seller: &Seller,
+    group: &Group,
+    part: &Part,
+    accounts: &CarryAccounts,
+    (rows, all): (&[&BookedTransaction], &[BookedTransaction]),
+    total: Money,
+) -> Document {
+    let of = JournalOf::part_of(group.id.clone(), part.number, part.of, accounts);
+    let made = |booking: &BookedTransaction| (booking.batch.clone(), booking.made_by.clone());
+    // A last month without rows brings in what the others came to.
+    let behind = if rows.is_empty() {
+        all.iter().map(made).collect()
+    } else {
+        rows.iter().map(|booking| made(booking)).collect()
+    };
+    Document {
+        key: DocumentKey::derive(Kind::Journal.letter(), &seller.id, of.subject(), 0),
         seller: seller.id.clone(),
         revision: 0,
-        date,
+        date: part.date,
         moved_from: None,
-        currency,
+        currency: total.currency,
         body: Body::Journal {
-            group: group.id.clone(),
-            lines,
-            transactions: u32::try_from(bookings.len()).unwrap_or(u32::MAX),
+            of,
+            lines: part.lines.clone(),
+            transactions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
             reverses: None,
         },
-        origin: origin(first, bookings),
-    };
-    let accounts = match &document.body {
-        Body::Journal { lines, .. } => lines.iter().map(|line| line.account.clone()).collect(),
-        _ => std::collections::BTreeSet::new(),
-    };
-    let facts = Facts::gather(parts, seller, accounts, [(Module::GeneralLedger, date)].into()).await?;
-    let moved = facts.place(&mut document);
-    let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
-    let violations =
-        validate::document(&document, &Expectation::Settlement { account, total }, &facts.at(document.date));
-    Ok(if violations.is_empty() { Ok((document, total, moved)) } else { Err(violations) })
+        origin: journal::origin(behind),
+    }
 }
 
 /// What Amazon says elsewhere that this settlement comes to. Its settlement id stands on its transactions only.
@@ -157,52 +217,12 @@ async fn witness(
     }
 }
 
-/// A settlement is mapped in many batches: its input is the hash over theirs, in order.
-fn origin(first: &BookedTransaction, bookings: &[BookedTransaction]) -> Origin {
-    let mut batches: Vec<&str> = bookings.iter().map(|booking| booking.batch.as_str()).collect();
-    batches.sort_unstable();
-    batches.dedup();
-    let mut other_mappers: Vec<ContentHash> =
-        bookings.iter().map(|booking| booking.mapper.clone()).filter(|m| *m != first.mapper).collect();
-    other_mappers.sort();
-    other_mappers.dedup();
-    Origin {
-        mapper: first.mapper.clone(),
-        input: ContentHash::of(batches.join("\n").as_bytes()),
-        catalog: first.catalog.clone(),
-        contract: first.contract.clone(),
-        settings: Some(first.settings.clone()),
-        other_mappers,
-    }
-}
-
-fn planned(
-    review: &ToReview<'_>,
-    document: Document,
-    (total, moved): (Money, &str),
-    bookings: &[BookedTransaction],
-) -> Vec<Change> {
+fn planned(review: &ToReview<'_>, journals: Vec<Journal>, bookings: &[BookedTransaction]) -> Vec<Change> {
     let (seller, now) = (review.seller, review.now);
-    let detail = format!(
-        "journal {} over {total} of {} transactions dated {}{moved}",
-        document.key,
-        bookings.len(),
-        document.date
-    );
-    let mut changes = vec![
-        review.resolved(),
-        review.stage(stage::DOCUMENTED),
-        audit(now, &seller.id, review.subject, Action::Planned, detail),
-        Change::Plan {
-            document: Box::new(document),
-            expected: total,
-            recognizes: bookings
-                .iter()
-                .map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT))
-                .collect(),
-            at: now,
-        },
-    ];
+    let mut changes = vec![review.resolved(), review.stage(stage::DOCUMENTED)];
+    for journal in journals {
+        changes.extend(journal.plan(review.subject, now));
+    }
     changes.extend(bookings.iter().map(|booking| Change::Stage {
         seller: seller.id.clone(),
         kind: kind::TRANSACTION,

@@ -119,6 +119,30 @@ pub enum Change {
         /// The batch's input hash.
         batch: ContentHash,
     },
+    /// Keeps a deferred transaction as a month accrues it; refused if one has already.
+    Accrual {
+        /// Whose.
+        seller: SellerId,
+        /// The transaction.
+        transaction: String,
+        /// `2026-10`.
+        month: String,
+        /// Its total.
+        total: Money,
+        /// Its lines as they enter the journal.
+        lines: Vec<JournalLine>,
+        /// The batch's input hash.
+        batch: ContentHash,
+    },
+    /// Says when a month's deferred money is to be looked at again; `None` once nothing is left to do.
+    AccruedMonth {
+        /// Whose.
+        seller: SellerId,
+        /// `2026-10`.
+        month: String,
+        /// When.
+        next_look: Option<Timestamp>,
+    },
     /// Says when a journaled settlement's cash is to be looked at again; `None` once nothing is left to do.
     Cash {
         /// Whose.

@@ -15,6 +15,7 @@
 //! `audit_event` is ever changed or removed (the database itself refuses), and each is a leaf of the Merkle log from the
 //! transaction on that writes it.
 
+mod books;
 mod change;
 mod log;
 mod mapper_versions;
@@ -23,6 +24,9 @@ mod sqlite;
 mod upkeep;
 mod watch;
 
+pub use books::{
+    AccruedTransaction, Books, Comparison, DeferredTransaction, MadeBy, SettlementRow, SettlementTransaction,
+};
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use log::{
     AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,

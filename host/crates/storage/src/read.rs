@@ -7,7 +7,7 @@ use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 
-use crate::{Change, Result};
+use crate::{Change, MadeBy, Result};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +55,14 @@ pub struct BookedTransaction {
     pub economic_id: String,
     /// Its total.
     pub total: Money,
+    /// When Amazon posted it.
+    pub posted: Timestamp,
     /// Its journal lines.
     pub lines: Vec<JournalLine>,
     /// The batch it was mapped in.
     pub batch: ContentHash,
-    /// The mapper of that batch.
-    pub mapper: ContentHash,
-    /// The catalog of that batch.
-    pub catalog: ContentHash,
-    /// The contract of that batch.
-    pub contract: String,
-    /// The hash of the settings of that batch.
-    pub settings: ContentHash,
+    /// What that batch was mapped with.
+    pub made_by: MadeBy,
 }
 
 /// A transaction of a journaled settlement, as receipts need it.
@@ -235,7 +231,9 @@ pub struct Counts {
 /// All methods fail with [`crate::StoreError`]: the database is gone, full or locked for too long, or holds what
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
-pub trait Store: crate::Upkeep + crate::Watching + crate::MapperVersions + crate::AuditLog {
+pub trait Store:
+    crate::Upkeep + crate::Books + crate::Watching + crate::MapperVersions + crate::AuditLog
+{
     /// Applies all changes, or none.
     ///
     /// # Errors

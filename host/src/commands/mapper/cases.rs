@@ -139,6 +139,7 @@ struct Leg {
     amount: Amount,
     sku: Option<String>,
     order_item_id: Option<String>,
+    quantity: Option<u32>,
 }
 
 fn wrong(error: impl std::fmt::Display) -> CaseError {
@@ -231,6 +232,7 @@ impl Transaction {
                 path: leg.path,
                 sku: leg.sku.map(|sku| sku.as_str().into()),
                 order_item: leg.order_item_id.map(|id| id.as_str().into()),
+                quantity: leg.quantity,
             })
         };
         Ok(canonical::Transaction {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use ml_connector_domain::document::{Body, Document, Origin};
+use ml_connector_domain::document::{Body, Document, JournalOf, Origin};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::{AutoPost, ClosedPeriod, purpose};
 use ml_connector_domain::mapping::{DocumentLine, JournalLine, LineClass};
@@ -50,7 +50,7 @@ pub(crate) fn journal(connected: &Connected, group: &str, minor: i64) -> Documen
         moved_from: None,
         currency: Currency::USD,
         body: Body::Journal {
-            group: group.into(),
+            of: JournalOf::whole(group.into()),
             lines: vec![
                 line(purpose::SETTLEMENT, minor, "Settlement"),
                 line(purpose::RECEIVABLE, -minor, "Sales"),

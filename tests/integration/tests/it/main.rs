@@ -1,7 +1,7 @@
 //! One binary for all tests that need more than one crate.
 //!
 //! Where to write what: `sandbox` runs built components in the real engine; `month` runs the whole pipeline against
-//! the simulator over sockets, with and without faults; `daemon`, `secrets`, `fusion_setup` and `outside` start the
+//! the simulator over sockets, with and without faults, `year` months of three sellers with every kind of transaction; `daemon`, `secrets`, `fusion_setup` and `outside` start the
 //! real processes; `rules` reads the workspace itself; `traps` meets Amazon's traps one by one, `weather` its bad days;
 //! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
 //! invoices, credit memos and receipts, `fusion_refusals` its refusals class by class; `fusion_correct` and `fusion_reverse`
@@ -32,3 +32,4 @@ mod support;
 mod traps;
 mod versions;
 mod weather;
+mod year;

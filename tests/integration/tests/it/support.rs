@@ -24,11 +24,12 @@ use ml_connector_ports::{Account, Pause, PauseMemory, SourceError, Stream};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, SteppedClock};
 use ml_connector_simulator::Running;
-use ml_connector_simulator::scenario::ScenarioOptions;
+use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 use ml_connector_storage::SqliteStore;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The folder of built artefacts that an environment variable or the place of this test binary names.
@@ -152,7 +153,28 @@ impl FusionCredentialSource for Given {
 pub(crate) fn small(seed: u64) -> ScenarioOptions {
     println!("SEED={seed}");
     let start = "2026-09-01T00:00:00Z".parse().expect("a time");
-    ScenarioOptions { seed, sellers: 1, days: 5, orders_per_day: 8, start, unmapped_percent: 10 }
+    ScenarioOptions {
+        seed,
+        sellers: 1,
+        days: 5,
+        orders_per_day: 8,
+        start,
+        unmapped_percent: 10,
+        profile: Profile::Month,
+    }
+}
+
+/// How often a test's worker asks.
+fn daily() -> Cadence {
+    Cadence {
+        orders: SignedDuration::from_hours(4),
+        transactions: SignedDuration::from_hours(12),
+        groups: SignedDuration::from_hours(24),
+        payouts: SignedDuration::from_hours(24),
+        reports: SignedDuration::from_hours(24),
+        reconcile: SignedDuration::from_hours(24),
+        watch: SignedDuration::from_hours(12),
+    }
 }
 
 /// A seller's pipeline against a simulator in this process.
@@ -232,19 +254,34 @@ impl Connected {
         drop(guard);
     }
 
+    /// All of the scenario's sellers.
+    pub(crate) fn sellers(&self) -> Vec<Seller> {
+        let scenario = &self.simulator.world.scenario;
+        let known = scenario.for_the_operator();
+        let sellers = known["sellers"].as_array().expect("sellers").iter();
+        sellers.map(|one| seller(one, scenario.start)).collect()
+    }
+
+    /// Runs a worker for each of the scenario's sellers until a time.
+    pub(crate) async fn run_all_until(&self, end: Timestamp) {
+        // All are counted before the first runs: time passes when all of them sleep.
+        let counted: Vec<_> =
+            self.sellers().into_iter().map(|seller| (seller, self.clock.worker())).collect();
+        let mut workers = JoinSet::new();
+        for (seller, guard) in counted {
+            let worker = Worker::new(self.parts.clone(), seller, daily());
+            workers.spawn(async move {
+                worker.run(Until::Time(end), CancellationToken::new()).await;
+                drop(guard);
+            });
+        }
+        workers.join_all().await;
+    }
+
     /// Runs the worker until a time.
     pub(crate) async fn run_until(&self, end: Timestamp) {
         let guard = self.clock.worker();
-        let cadence = Cadence {
-            orders: SignedDuration::from_hours(4),
-            transactions: SignedDuration::from_hours(12),
-            groups: SignedDuration::from_hours(24),
-            payouts: SignedDuration::from_hours(24),
-            reports: SignedDuration::from_hours(24),
-            reconcile: SignedDuration::from_hours(24),
-            watch: SignedDuration::from_hours(12),
-        };
-        let worker = Worker::new(self.parts.clone(), self.seller.clone(), cadence);
+        let worker = Worker::new(self.parts.clone(), self.seller.clone(), daily());
         worker.run(Until::Time(end), CancellationToken::new()).await;
         drop(guard);
     }
@@ -357,6 +394,12 @@ fn parts(
     }
 }
 
+/// Where a seller has authorised the application.
+fn regions(scenario: &Value) -> Vec<Region> {
+    let own: Vec<&Value> = scenario["authorizations"].as_array().expect("authorisations").iter().collect();
+    Region::ALL.into_iter().filter(|region| own.iter().any(|one| one["region"] == region.as_str())).collect()
+}
+
 fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
     let mut csv = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
     for product in scenario["products"].as_array().expect("products").iter().filter(|p| p["mapped"] == true) {
@@ -370,7 +413,7 @@ fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
         id: text(&scenario["id"]).as_str().into(),
         name: text(&scenario["name"]),
         start_from,
-        regions: Region::ALL.to_vec(),
+        regions: regions(scenario),
         settings: settings.map(|(place, regime)| (format!("tax.{place}"), text(regime))).collect(),
         zone: ledger.zone().expect("a zone"),
         ledger,

@@ -71,37 +71,94 @@ fn twice(currency: Currency, name: &str, total: i64) -> Vec<Value> {
 /// A transaction's list and its events there.
 fn event(world: &World, transaction: &Transaction) -> (String, Vec<Value>) {
     let currency = transaction.marketplace.currency;
-    let order = transaction.order.map(|order| world.scenario.orders[order].id.clone());
-    let posted = text(transaction.posted);
+    let total = transaction.total();
     let list = match transaction.kind {
         "Shipment" => "ShipmentEventList",
         "Refund" => "RefundEventList",
+        "GuaranteeClaim" => "GuaranteeClaimEventList",
+        "Chargeback" => "ChargebackEventList",
         // It says no date, marketplace or order.
         "ServiceFee" => "ServiceFeeEventList",
         "ProductAdsPayment" => "ProductAdsPaymentEventList",
-        _ => "AdjustmentEventList",
+        other => return (list_of_amounts(other).to_owned(), vec![of_amount(world, transaction)]),
     };
-    let total = transaction.total();
     if list == "ServiceFeeEventList" {
         return (list.to_owned(), twice(currency, transaction.description, total));
     }
+    let posted = text(transaction.posted);
+    let order = transaction.order.map(|order| world.scenario.orders[order].id.clone());
+    let items = |adjustment| -> Vec<Value> {
+        transaction.items.iter().map(|i| item(currency, i, adjustment)).collect()
+    };
     let event = match list {
-        "ShipmentEventList" => json!({
+        "ShipmentEventList" => {
+            json!({ "AmazonOrderId": order, "PostedDate": posted, "ShipmentItemList": items(false) })
+        }
+        "ProductAdsPaymentEventList" => {
+            let kind = if total > 0 { "refund" } else { "charge" };
+            json!({ "postedDate": posted, "transactionType": kind, "transactionValue": amount(currency, total) })
+        }
+        // Of some claims only the sum is known.
+        _ if transaction.items.is_empty() => json!({
             "AmazonOrderId": order, "PostedDate": posted,
-            "ShipmentItemList": transaction.items.iter().map(|i| item(currency, i, false)).collect::<Vec<_>>(),
+            "OrderChargeAdjustmentList": [{
+                "ChargeType": transaction.description, "ChargeAmount": amount(currency, total) }],
         }),
         // What is given back stands in adjustment lists, under the adjustment's own id.
-        "RefundEventList" => json!({
-            "AmazonOrderId": order, "PostedDate": posted,
-            "ShipmentItemAdjustmentList": transaction.items.iter().map(|i| item(currency, i, true)).collect::<Vec<_>>(),
+        _ => json!({
+            "AmazonOrderId": order, "PostedDate": posted, "ShipmentItemAdjustmentList": items(true),
         }),
-        "ProductAdsPaymentEventList" => {
-            json!({ "postedDate": posted, "transactionType": "charge", "transactionValue": amount(currency, total) })
-        }
-        _ => json!({ "AdjustmentType": transaction.description, "PostedDate": posted,
-            "AdjustmentAmount": amount(currency, total) }),
     };
     (list.to_owned(), vec![event])
+}
+
+/// The list of a type whose events have one amount; what no list is made for is an adjustment.
+fn list_of_amounts(kind: &str) -> &'static str {
+    match kind {
+        "Retrocharge" => "RetrochargeEventList",
+        "SellerDealPayment" => "SellerDealPaymentEventList",
+        "CouponPayment" => "CouponPaymentEventList",
+        "RemovalShipment" => "RemovalShipmentEventList",
+        "FBALiquidation" => "FBALiquidationEventList",
+        "ChargeRefund" => "ChargeRefundEventList",
+        "LoanServicing" => "LoanServicingEventList",
+        "DebtRecovery" => "DebtRecoveryEventList",
+        "SAFETReimbursement" => "SAFETReimbursementEventList",
+        _ => "AdjustmentEventList",
+    }
+}
+
+/// An event with one amount, in the attributes of its list.
+fn of_amount(world: &World, transaction: &Transaction) -> Value {
+    let currency = transaction.marketplace.currency;
+    let (total, posted, kind) = (transaction.total(), text(transaction.posted), transaction.description);
+    let money = amount(currency, total);
+    match transaction.kind {
+        "Retrocharge" => json!({
+            "RetrochargeEventType": kind, "PostedDate": posted, "BaseTax": money,
+            "AmazonOrderId": transaction.order.map(|order| world.scenario.orders[order].id.clone()),
+        }),
+        "SellerDealPayment" => {
+            json!({ "postedDate": posted, "dealDescription": kind, "totalAmount": money })
+        }
+        "CouponPayment" => json!({ "PostedDate": posted, "TotalAmount": money }),
+        // Proceeds are revenue; what is charged is a fee.
+        "RemovalShipment" => {
+            let place = if total > 0 { "Revenue" } else { "FeeAmount" };
+            json!({ "PostedDate": posted, "TransactionType": kind, "RemovalShipmentItemList": [{ place: money }] })
+        }
+        "FBALiquidation" if total > 0 => json!({ "PostedDate": posted, "LiquidationProceedsAmount": money }),
+        // This attribute is a size that is taken off.
+        "FBALiquidation" => json!({ "PostedDate": posted, "LiquidationFeeAmount": amount(currency, -total) }),
+        "ChargeRefund" => {
+            json!({ "PostedDate": posted, "ChargeRefundTransactions": [{ "ChargeAmount": money }] })
+        }
+        // These two say no date.
+        "LoanServicing" => json!({ "LoanAmount": money, "SourceBusinessEventType": kind }),
+        "DebtRecovery" => json!({ "DebtRecoveryType": kind, "RecoveryAmount": money }),
+        "SAFETReimbursement" => json!({ "PostedDate": posted, "ReimbursedAmount": money }),
+        _ => json!({ "AdjustmentType": kind, "PostedDate": posted, "AdjustmentAmount": money }),
+    }
 }
 
 fn item(currency: Currency, item: &TransactionItem, adjustment: bool) -> Value {

@@ -11,6 +11,8 @@ use crate::scenario::{Breakdown, Currency, Group, Index, Region, Transaction, Tr
 const SPAN_LONGEST: i64 = 180 * DAY;
 /// Transactions on a page; clients cannot choose.
 const PAGE: usize = 200;
+/// What is held back for longer is a business's invoice.
+const LONGEST_DD7: i64 = 14 * DAY;
 /// A finance page token's life.
 pub(super) const TOKEN_LIFE: i64 = 25 * HOUR / 60;
 
@@ -141,6 +143,9 @@ fn transaction(world: &World, transaction: &Transaction) -> Value {
         related.push(("FINANCIAL_EVENT_GROUP_ID", id.clone()));
         related.push(("SETTLEMENT_ID", settlement_id(group)));
     }
+    if transaction.kind == "Transfer" {
+        related.push(("TRANSFER_ID", transaction.id.clone()));
+    }
     if let Some(deferred) = &transaction.deferred {
         related.push(("DEFERRED_TRANSACTION_ID", deferred.clone()));
     }
@@ -159,7 +164,8 @@ fn transaction(world: &World, transaction: &Transaction) -> Value {
         .collect();
     let contexts = match &transaction.released {
         Some((at, _)) => {
-            json!([{ "contextType": "DeferredContext", "deferralReason": "DD7", "maturityDate": text(*at) }])
+            let reason = if at - transaction.posted > LONGEST_DD7 { "B2B" } else { "DD7" };
+            json!([{ "contextType": "DeferredContext", "deferralReason": reason, "maturityDate": text(*at) }])
         }
         None => Value::Null,
     };

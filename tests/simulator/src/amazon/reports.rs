@@ -260,6 +260,8 @@ fn detail(world: &World, transaction: &Transaction, id: &str, style: &Style, row
     let kind = match transaction.kind {
         "Shipment" => "Order",
         "Refund" => "Refund",
+        "GuaranteeClaim" => "A-to-z Guarantee Refund",
+        "Chargeback" => "Chargeback Refund",
         _ => "other-transaction",
     };
     let order = transaction.order.map(|order| world.scenario.orders[order].id.clone()).unwrap_or_default();

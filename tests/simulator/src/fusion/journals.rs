@@ -83,12 +83,13 @@ fn row<'a>(call: &'a Call<'a>, batch: &'a JournalBatch) -> Row<'a> {
 }
 
 fn header<'a>(call: &'a Call<'a>, batch: &'a JournalBatch, (n, journal): (usize, &'a Journal)) -> Row<'a> {
-    let ledger = &call.world.scenario.sellers[batch.seller].fusion.ledger_name;
+    let setup = &call.world.scenario.sellers[batch.seller].fusion;
+    let ledger = &setup.ledger_name;
     let mut row = Row::new(
         opaque(batch, n),
         json!({
             "JournalName": journal.name, "JournalDescription": journal.description, "LedgerName": ledger,
-            "LedgerCurrencyCode": "USD", "CurrencyCode": journal.currency.code(),
+            "LedgerCurrencyCode": setup.ledger_currency.code(), "CurrencyCode": journal.currency.code(),
             "PeriodName": journal.period, "DefaultEffectiveDate": journal.date,
             "UserJeCategoryName": journal.category, "UserCurrencyConversionType": journal.conversion,
             "ExternalReference": journal.reference, "AccrualReversalStatus": null,

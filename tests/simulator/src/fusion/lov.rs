@@ -149,7 +149,7 @@ fn ledgers<'a>(call: &'a Call<'a>, _: &'a FusionState, _: &Query) -> Vec<Row<'a>
         let setup = &seller.fusion;
         let attributes = json!({
             "LedgerId": call.id_of(&setup.ledger_id), "Name": setup.ledger_name, "Description": null,
-            "CurrencyCode": "USD", "ChartOfAccountsId": call.id(CHART_ID), "AccountedPeriodType": "Month",
+            "CurrencyCode": setup.ledger_currency.code(), "ChartOfAccountsId": call.id(CHART_ID), "AccountedPeriodType": "Month",
             "PeriodSetName": names::CALENDAR, "LedgerCategoryCode": "PRIMARY", "LedgerTypeCode": "L",
             "EnableBudgetaryControlFlag": "N",
         });

@@ -3,7 +3,7 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Currency, Item, MARKETPLACES, Marketplace, Order, Region};
+use super::{Currency, Item, Marketplace, Order, Profile, Region, ScenarioOptions, Seller, year};
 use crate::clock::{DAY, HOUR};
 
 /// A settlement's length.
@@ -16,8 +16,12 @@ const DEFERRAL: i64 = 7 * DAY;
 const LONGEST_TAIL_DAYS: u32 = 34;
 
 /// Settlement cycles until all money of a scenario has been paid out.
-pub(crate) fn cycles(days: u32) -> i64 {
-    i64::from((days + LONGEST_TAIL_DAYS).div_ceil(14))
+pub(crate) fn cycles(options: &ScenarioOptions) -> i64 {
+    let tail = match options.profile {
+        Profile::Month => LONGEST_TAIL_DAYS,
+        Profile::Year => year::LONGEST_TAIL_DAYS,
+    };
+    i64::from((options.days + tail).div_ceil(14))
 }
 
 /// A node of a breakdown tree.
@@ -31,11 +35,11 @@ pub struct Breakdown {
     pub parts: Vec<Breakdown>,
 }
 
-fn leaf(name: &'static str, amount: i64) -> Breakdown {
+pub(super) fn leaf(name: &'static str, amount: i64) -> Breakdown {
     Breakdown { name, amount, parts: Vec::new() }
 }
 
-fn node(name: &'static str, parts: Vec<Breakdown>) -> Breakdown {
+pub(super) fn node(name: &'static str, parts: Vec<Breakdown>) -> Breakdown {
     let parts: Vec<Breakdown> = parts.into_iter().filter(|part| part.amount != 0).collect();
     Breakdown { name, amount: parts.iter().map(|part| part.amount).sum(), parts }
 }
@@ -92,6 +96,11 @@ impl Transaction {
         self.breakdowns.iter().map(|breakdown| breakdown.amount).sum()
     }
 
+    /// Whether it takes back what a buyer paid: a credit memo over the order.
+    pub fn is_refund(&self) -> bool {
+        matches!(self.kind, "Refund" | "GuaranteeClaim" | "Chargeback") && self.buyer_total() != 0
+    }
+
     /// What the buyer pays or gets back in it.
     pub fn buyer_total(&self) -> i64 {
         const BUYER: [&str; 5] = ["ProductCharges", "Tax", "Shipping", "GiftWrap", "Promotions"];
@@ -124,29 +133,35 @@ pub struct Group {
 }
 
 /// A seller's finances under construction.
-struct Books<'a> {
-    seller: usize,
-    first_order: usize,
-    first_group: usize,
-    start: i64,
-    cycles: i64,
-    transactions: Vec<Transaction>,
-    rng: &'a mut ChaCha8Rng,
+pub(super) struct Books<'a> {
+    pub(super) seller: usize,
+    pub(super) markets: Vec<&'static Marketplace>,
+    pub(super) first_order: usize,
+    pub(super) first_group: usize,
+    pub(super) start: i64,
+    pub(super) cycles: i64,
+    pub(super) transactions: Vec<Transaction>,
+    pub(super) rng: &'a mut ChaCha8Rng,
 }
 
-/// All transactions and settlements of a seller. `first_order` and `first_group` are where its own begin in the
+/// All transactions and settlements of a seller. The firsts are where its own orders and settlements begin in the
 /// scenario's lists.
 pub(super) fn finances(
-    seller: usize,
-    first_order: usize,
-    first_group: usize,
+    (n, seller): (usize, &Seller),
+    (first_order, first_group): (usize, usize),
     orders: &[Order],
-    start: i64,
-    cycles: i64,
+    options: &ScenarioOptions,
     rng: &mut ChaCha8Rng,
 ) -> (Vec<Transaction>, Vec<Group>) {
-    let groups = groups(seller, start, cycles, rng);
-    let mut books = Books { seller, first_order, first_group, start, cycles, transactions: Vec::new(), rng };
+    let (start, cycles) = (options.start.as_millisecond(), cycles(options));
+    let markets: Vec<&'static Marketplace> = seller.marketplaces().collect();
+    let mut groups = groups(n, &markets, start, cycles, rng);
+    let transactions = Vec::new();
+    let mut books = Books { seller: n, markets, first_order, first_group, start, cycles, transactions, rng };
+    if options.profile == Profile::Year {
+        year::happens(&mut books, orders, &mut groups, start + i64::from(options.days) * DAY);
+        return (books.transactions, groups);
+    }
     for (n, order) in orders.iter().enumerate() {
         if let Some(shipped) = order.shipped()
             && order.total() != 0
@@ -159,8 +174,14 @@ pub(super) fn finances(
 }
 
 /// A settlement for each marketplace's currency and cycle.
-fn groups(seller: usize, start: i64, cycles: i64, rng: &mut ChaCha8Rng) -> Vec<Group> {
-    MARKETPLACES
+fn groups(
+    seller: usize,
+    markets: &[&'static Marketplace],
+    start: i64,
+    cycles: i64,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Group> {
+    markets
         .iter()
         .flat_map(|marketplace| (0..cycles).map(move |cycle| (marketplace, cycle)))
         .map(|(marketplace, cycle)| Group {
@@ -182,8 +203,9 @@ fn groups(seller: usize, start: i64, cycles: i64, rng: &mut ChaCha8Rng) -> Vec<G
 }
 
 impl Books<'_> {
-    fn group(&self, marketplace: &Marketplace, at: i64) -> usize {
-        let place = MARKETPLACES.iter().position(|m| m.id == marketplace.id).unwrap_or(0);
+    /// The settlement of a marketplace that a time falls into, as a place in the scenario's list.
+    pub(super) fn group(&self, marketplace: &Marketplace, at: i64) -> usize {
+        let place = self.markets.iter().position(|m| m.id == marketplace.id).unwrap_or(0);
         let cycle = ((at - self.start) / CYCLE).clamp(0, self.cycles - 1);
         let index = i64::try_from(place).unwrap_or(0) * self.cycles + cycle;
         self.first_group + usize::try_from(index).unwrap_or(0)
@@ -195,7 +217,7 @@ impl Books<'_> {
     }
 
     /// Posts a transaction that is paid out in the settlement of its posted date.
-    fn post(
+    pub(super) fn post(
         &mut self,
         kind: &'static str,
         description: &'static str,
@@ -246,7 +268,7 @@ impl Books<'_> {
         }
     }
 
-    fn with_items(
+    pub(super) fn with_items(
         &mut self,
         kind: &'static str,
         description: &'static str,
@@ -262,11 +284,16 @@ impl Books<'_> {
         transaction.items = items;
     }
 
-    /// Turns the last transaction into a deferred one with its release.
+    /// Turns the last transaction into a deferred one with its release, as the delivery date policy has it.
     fn defer(&mut self) {
+        self.defer_for(DEFERRAL);
+    }
+
+    /// Turns the last transaction into a deferred one with its release.
+    pub(super) fn defer_for(&mut self, long: i64) {
         let release_id = self.id("Release");
         let Some(deferred) = self.transactions.last_mut() else { return };
-        let at = deferred.posted + DEFERRAL;
+        let at = deferred.posted + long;
         let mut release = deferred.clone();
         deferred.group = None;
         deferred.released = Some((at, release_id.clone()));
@@ -279,7 +306,7 @@ impl Books<'_> {
         self.transactions.push(release);
     }
 
-    fn shipment_item(&mut self, marketplace: &Marketplace, item: &Item) -> TransactionItem {
+    pub(super) fn shipment_item(&mut self, marketplace: &Marketplace, item: &Item) -> TransactionItem {
         let goods = item.price - item.discount;
         let commission = -(goods * 15 / 100);
         let fulfilment = -(i64::from(item.quantity) * (350 * marketplace.currency.per_cent() / 1_000));
@@ -298,8 +325,8 @@ impl Books<'_> {
     }
 
     /// What has no order: subscription, storage, advertising, reimbursements and reserves.
-    fn fees(&mut self) {
-        for marketplace in &MARKETPLACES {
+    pub(super) fn fees(&mut self) {
+        for marketplace in self.markets.clone() {
             let local = |cents: i64| cents * marketplace.currency.per_cent() / 1_000;
             for cycle in 0..self.cycles {
                 let (begins, ends) = (self.start + cycle * CYCLE, self.start + (cycle + 1) * CYCLE);
@@ -337,7 +364,7 @@ impl Books<'_> {
     }
 }
 
-fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem {
+pub(super) fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem {
     TransactionItem {
         order_item: item.id.clone(),
         product: item.product,
@@ -381,7 +408,7 @@ fn withheld(item: &Item, sign: i64) -> Breakdown {
     )
 }
 
-fn refund_item(_: &Marketplace, item: &Item) -> TransactionItem {
+pub(super) fn refund_item(_: &Marketplace, item: &Item) -> TransactionItem {
     let commission = (item.price - item.discount) * 15 / 100;
     let mut breakdowns = buyer_roots(item, -1);
     breakdowns.push(withheld(item, 1));

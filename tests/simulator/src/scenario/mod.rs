@@ -6,19 +6,33 @@ mod operator;
 mod orders;
 #[cfg(test)]
 mod tests;
+mod year;
 
+pub(crate) use finances::CYCLE;
 pub use finances::{Breakdown, Group, Transaction, TransactionItem};
 pub use money::Currency;
 pub use operator::{
     ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names, tax_rate_code, tax_regime,
 };
 pub use orders::{Expectation, Item, Order, Status};
+pub(crate) use year::UNKNOWN;
 
 use jiff::Timestamp;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::clock::DAY;
+
+/// What kind of business a scenario is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Profile {
+    /// Sellers in every region with one ledger each, and the commonest kinds of transactions.
+    #[default]
+    Month,
+    /// Sellers at home in one region each, in turn NA, EU and FE, each with a ledger of its own zone and currency, and
+    /// every kind of transaction: what happens in a year.
+    Year,
+}
 
 /// What a scenario is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +49,8 @@ pub struct ScenarioOptions {
     pub start: Timestamp,
     /// Share of products that the catalog does not name.
     pub unmapped_percent: u32,
+    /// What kind of business it is about.
+    pub profile: Profile,
 }
 
 /// A region of the Selling Partner API.
@@ -145,11 +161,18 @@ pub struct Seller {
     pub products: Vec<Product>,
     /// Whether this seller's discounts are sent negative: Amazon documents no sign.
     pub discounts_negative: bool,
+    /// Where it sells.
+    pub regions: Vec<Region>,
     /// How its books are set up.
     pub fusion: FusionSetup,
 }
 
 impl Seller {
+    /// The marketplaces where it sells.
+    pub fn marketplaces(&self) -> impl Iterator<Item = &'static Marketplace> {
+        MARKETPLACES.iter().filter(|marketplace| self.regions.contains(&marketplace.region))
+    }
+
     /// The refresh token of a region.
     pub fn refresh_token(&self, region: Region) -> String {
         format!("Atzr|{}-{}-refresh", self.id, region.name())
@@ -204,7 +227,7 @@ impl Scenario {
     /// Makes a scenario.
     pub fn generate(options: ScenarioOptions) -> Self {
         let start = options.start.as_millisecond();
-        let cycles = finances::cycles(options.days);
+        let cycles = finances::cycles(&options);
         let (mut sellers, mut orders) = (Vec::new(), Vec::new());
         let (mut transactions, mut groups) = (Vec::new(), Vec::new());
         for n in 0..options.sellers as usize {
@@ -213,7 +236,7 @@ impl Scenario {
             let mut rng = generator(options.seed, Purpose::Finances, n);
             let first = orders.len();
             let (own_transactions, own_groups) =
-                finances::finances(n, first, groups.len(), &own, start, cycles, &mut rng);
+                finances::finances((n, &seller), (first, groups.len()), &own, &options, &mut rng);
             sellers.push(seller);
             orders.extend(own);
             transactions.extend(own_transactions);
@@ -225,7 +248,8 @@ impl Scenario {
                 groups[group].transactions += 1;
             }
         }
-        let end = start + cycles * finances::CYCLE + 4 * DAY;
+        let rest = if options.profile == Profile::Year { year::REST } else { 4 * DAY };
+        let end = start + cycles * finances::CYCLE + rest;
         let index = Index::new(options.sellers as usize, &orders, &transactions);
         let end = Timestamp::from_millisecond(end).unwrap_or(options.start);
         Self { options, start: options.start, end, sellers, orders, transactions, groups, index }

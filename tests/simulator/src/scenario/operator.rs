@@ -4,11 +4,13 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
-use super::{MARKETPLACES, Marketplace, Product, Region, Scenario, ScenarioOptions, Seller};
+use super::{
+    Currency, MARKETPLACES, Marketplace, Product, Profile, Region, Scenario, ScenarioOptions, Seller,
+};
 use crate::clock::text;
 
 /// Natural accounts by purpose.
-pub const ACCOUNTS: [(&str, &str); 20] = [
+pub const ACCOUNTS: [(&str, &str); 33] = [
     ("receivable", "12100"),
     ("settlement", "11800"),
     ("clearing", "12150"),
@@ -29,6 +31,19 @@ pub const ACCOUNTS: [(&str, &str); 20] = [
     ("refund_goodwill", "41950"),
     ("rounding", "69900"),
     ("carry_forward", "12950"),
+    ("deferred", "12960"),
+    ("inventory", "14100"),
+    ("loan", "25100"),
+    ("debt_recovery", "25200"),
+    ("liquidation", "43200"),
+    ("adjustment", "43900"),
+    ("removal", "61500"),
+    ("inbound", "61600"),
+    ("postage", "61700"),
+    ("chargeback", "61950"),
+    ("guarantee_claim", "61960"),
+    ("promotion_fee", "62200"),
+    ("bad_debt", "69500"),
 ];
 
 /// Product types with revenue account, cost-of-goods account and cost centre.
@@ -72,6 +87,12 @@ pub struct FusionSetup {
     pub business_unit_id: String,
     /// First bill-to account number; the marketplaces' follow.
     pub first_customer: u32,
+    /// The ledger's currency.
+    pub ledger_currency: Currency,
+    /// The ledger's zone.
+    pub time_zone: &'static str,
+    /// Whether settlement cash is taken up by receipts.
+    pub receipts: bool,
 }
 
 impl FusionSetup {
@@ -166,19 +187,48 @@ pub(super) fn seller(n: usize, options: &ScenarioOptions, rng: &mut ChaCha8Rng) 
     for product in products.iter_mut().rev().take(unmapped) {
         product.mapped = false;
     }
+    let home = home(n, options.profile);
     Seller {
         id: format!("A{:013X}", 0x3_5E11_0000_u64 + u64::from(number)),
         name: format!("Seller {}", number + 1),
         products,
         discounts_negative: rng.random_bool(0.5),
+        regions: home.regions.to_vec(),
         fusion: FusionSetup {
             business_unit: format!("Marketplace BU {}", number + 1),
-            ledger_name: format!("US Ledger {}", number + 1),
+            ledger_name: format!("{} Ledger {}", home.country, number + 1),
             ledger_id: (300_000_046_975_970_u64 + u64::from(number)).to_string(),
             data_access_set_id: (300_000_046_975_990_u64 + u64::from(number)).to_string(),
             business_unit_id: (300_000_046_987_000_u64 + u64::from(number)).to_string(),
             first_customer: 10_000 + 10 * number,
+            ledger_currency: home.currency,
+            time_zone: home.time_zone,
+            receipts: options.profile == Profile::Year,
         },
+    }
+}
+
+/// Where a seller sells and keeps its books.
+struct Home {
+    country: &'static str,
+    regions: &'static [Region],
+    currency: Currency,
+    time_zone: &'static str,
+}
+
+const WORLDWIDE: Home =
+    Home { country: "US", regions: &Region::ALL, currency: Currency::Usd, time_zone: "America/Los_Angeles" };
+
+const HOMES: [Home; 3] = [
+    Home { regions: &[Region::Na], ..WORLDWIDE },
+    Home { country: "DE", regions: &[Region::Eu], currency: Currency::Eur, time_zone: "Europe/Berlin" },
+    Home { country: "JP", regions: &[Region::Fe], currency: Currency::Jpy, time_zone: "Asia/Tokyo" },
+];
+
+fn home(n: usize, profile: Profile) -> &'static Home {
+    match profile {
+        Profile::Month => &WORLDWIDE,
+        Profile::Year => &HOMES[n % HOMES.len()],
     }
 }
 
@@ -265,7 +315,7 @@ fn seller_json(seller: &Seller) -> Value {
         .collect();
     json!({
         "id": seller.id, "name": seller.name,
-        "authorizations": Region::ALL.map(authorization),
+        "authorizations": seller.regions.iter().copied().map(authorization).collect::<Vec<_>>(),
         "fusion": fusion_json(&seller.fusion),
         "fusion_setup": fusion_setup_json(&seller.fusion),
         "tax": tax,
@@ -277,17 +327,25 @@ fn fusion_json(setup: &FusionSetup) -> Value {
     let bill_to: Map<String, Value> =
         MARKETPLACES.iter().map(|m| (m.id.to_owned(), json!(setup.customer(m)))).collect();
     let accounts: Map<String, Value> = ACCOUNTS.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
-    json!({
+    let mut ledger = json!({
         "business_unit": setup.business_unit, "ledger_name": setup.ledger_name, "ledger_id": setup.ledger_id,
-        "data_access_set_id": setup.data_access_set_id, "ledger_currency": "USD",
-        "conversion_type": names::CONVERSION, "time_zone": "America/Los_Angeles",
+        "data_access_set_id": setup.data_access_set_id, "ledger_currency": setup.ledger_currency.code(),
+        "conversion_type": names::CONVERSION, "time_zone": setup.time_zone,
         "transaction_source": names::INVOICE_SOURCE, "invoice_type": names::INVOICE_TYPE,
         "credit_memo_source": names::CREDIT_MEMO_SOURCE, "credit_memo_type": names::CREDIT_MEMO_TYPE,
         "payment_terms": names::TERMS, "journal_source": names::JOURNAL_SOURCE,
         "journal_category": names::JOURNAL_CATEGORY, "bill_to": bill_to,
         "combination": { "delimiter": "-", "template": TEMPLATE },
         "accounts": accounts, "default_cost_center": "000",
-    })
+    });
+    if setup.receipts {
+        ledger["receipts"] = receipts_json();
+    }
+    ledger
+}
+
+fn receipts_json() -> Value {
+    json!({ "method": names::RECEIPT_METHOD, "bank_account": names::BANK_ACCOUNT })
 }
 
 /// What else is set up there, beyond what every ledger names.
@@ -306,7 +364,7 @@ fn fusion_setup_json(setup: &FusionSetup) -> Value {
             "document_segment": names::FLEXFIELD_SEGMENTS[1],
         },
         "credit_memo_reason": names::CREDIT_REASONS[0],
-        "receipts": { "method": names::RECEIPT_METHOD, "bank_account": names::BANK_ACCOUNT },
+        "receipts": receipts_json(),
         "auto_invoice": { "business_unit_id": setup.business_unit_id, "line_context": names::FLEXFIELD },
         "auto_post": { "criteria_set": names::CRITERIA_SET },
         "suspense_account": combination(names::SUSPENSE_ACCOUNT, "000"),

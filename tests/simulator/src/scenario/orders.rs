@@ -156,7 +156,7 @@ fn order(
     replaced: Option<(String, &'static Marketplace)>,
     rng: &mut ChaCha8Rng,
 ) -> Order {
-    let drawn = marketplace(rng);
+    let drawn = marketplace(seller, rng);
     let marketplace = replaced.as_ref().map_or(drawn, |(_, marketplace)| marketplace);
     let timeline = timeline(created, rng);
     let shipped = timeline.iter().any(|(_, status)| *status == Status::Shipped);
@@ -194,9 +194,11 @@ fn sold_elsewhere(order: Order) -> Order {
     Order { items, replaces: None, elsewhere: true, expectation: Expectation::Skip, ..order }
 }
 
-fn marketplace(rng: &mut ChaCha8Rng) -> &'static Marketplace {
-    let mut drawn = rng.random_range(0..100_u32);
-    for marketplace in &MARKETPLACES {
+fn marketplace(seller: &Seller, rng: &mut ChaCha8Rng) -> &'static Marketplace {
+    // Of a hundred where it sells everywhere.
+    let shares: u32 = seller.marketplaces().map(|marketplace| marketplace.share).sum();
+    let mut drawn = rng.random_range(0..shares);
+    for marketplace in seller.marketplaces() {
         if drawn < marketplace.share {
             return marketplace;
         }

@@ -12,6 +12,7 @@ fn world(seed: u64) -> Scenario {
         orders_per_day: 20,
         start: "2026-09-01T00:00:00Z".parse().expect("a time"),
         unmapped_percent: 10,
+        profile: Profile::Month,
     })
 }
 

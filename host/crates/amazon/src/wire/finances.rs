@@ -137,8 +137,10 @@ struct ItemIdentifier {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Context {
     sku: Option<String>,
+    quantity_shipped: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -221,6 +223,9 @@ fn has_items(wire: &WireTransaction) -> bool {
     wire.items.as_ref().is_some_and(|items| !items.is_empty())
 }
 
+/// What an item's goods cost the buyer, as a node or as a leaf.
+const GOODS: [&str; 3] = ["ProductCharges", "OurPricePrincipal", "Principal"];
+
 /// The leaves of one cut. The transaction's breakdown and its items' are two cuts of the same money: never both, and
 /// never an inner node.
 fn legs(wire: &WireTransaction) -> Result<Vec<Leg>, Unreadable> {
@@ -233,6 +238,8 @@ fn legs(wire: &WireTransaction) -> Result<Vec<Leg>, Unreadable> {
     }
     for (n, item) in wire.items.iter().flatten().enumerate() {
         let sku = item.contexts.iter().flatten().find_map(|context| context.sku.as_deref());
+        let quantity = item.contexts.iter().flatten().find_map(|context| context.quantity_shipped);
+        let first = legs.len();
         let identifiers = item.related_identifiers.iter().flatten();
         let order_item = identifiers
             .filter(|identifier| identifier.item_related_identifier_name == "ORDER_ADJUSTMENT_ITEM_ID")
@@ -241,6 +248,11 @@ fn legs(wire: &WireTransaction) -> Result<Vec<Leg>, Unreadable> {
         for (index, breakdown) in item.breakdowns.iter().flatten().enumerate() {
             let path = format!("$.items[{n}].breakdowns[{index}]");
             leaves(&path, "", breakdown, (sku, order_item), &mut legs)?;
+        }
+        if let Some(goods) =
+            legs[first..].iter_mut().find(|leg| leg.path.split('/').any(|node| GOODS.contains(&node)))
+        {
+            goods.quantity = quantity;
         }
     }
     Ok(legs)
@@ -263,6 +275,7 @@ fn leaves(
             amount: breakdown.breakdown_amount.read(path)?,
             sku: sku.map(Sku::from),
             order_item: order_item.map(Into::into),
+            quantity: None,
         }),
         Some(children) => {
             for (index, child) in children.iter().enumerate() {
@@ -359,13 +372,15 @@ mod tests {
         );
         let items = format!(
             r#"[{{"relatedIdentifiers":[{{"itemRelatedIdentifierName":"ORDER_ADJUSTMENT_ITEM_ID","itemRelatedIdentifierValue":"007"}}],
-               "contexts":[{{"contextType":"ProductContext","sku":"A/B +1"}}],"breakdowns":[{},{fee}]}}]"#,
+               "contexts":[{{"contextType":"ProductContext","sku":"A/B +1","quantityShipped":3}}],"breakdowns":[{},{fee}]}}]"#,
             leaf("OurPricePrincipal", "305.30")
         );
         let read = transaction(&sample("255.30", &items)).expect("reads");
         let paths: Vec<&str> = read.legs.iter().map(|leg| leg.path.as_str()).collect();
         assert_eq!(paths, ["OurPricePrincipal", "AmazonFees/Commission/Base", "AmazonFees/Commission/Tax"]);
         assert_eq!(read.legs[1].sku.as_ref().map(Sku::as_str), Some("A/B +1"));
+        let quantities: Vec<Option<u32>> = read.legs.iter().map(|leg| leg.quantity).collect();
+        assert_eq!(quantities, [Some(3), None, None], "on the goods only");
         assert_eq!(read.legs[0].order_item.as_ref().map(|id| id.as_str()), Some("007"));
     }
 

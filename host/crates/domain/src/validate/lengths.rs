@@ -81,9 +81,9 @@ pub(super) fn texts(document: &Document) -> Vec<Reason> {
         Body::CreditMemo { .. } => found.push(fits("PurchaseOrder", "the document", document.subject(), 50)),
         // A ReceiptNumber has 30 characters; the key has 20.
         Body::Receipt { .. } => {}
-        Body::Journal { group, lines, .. } => {
+        Body::Journal { of, lines, .. } => {
             // The description says something about the settlement around its number.
-            found.push(fits("REFERENCE2", "the document", group.as_str(), REFERENCE - 100));
+            found.push(fits("REFERENCE2", "the document", of.subject(), REFERENCE - 120));
             found.extend(
                 lines
                     .iter()

@@ -1,7 +1,7 @@
 //! What makes a document postable, rule by rule.
 
 use super::*;
-use crate::document::Origin;
+use crate::document::{JournalOf, Origin};
 use crate::id::{ContentHash, DocumentKey};
 use crate::mapping::LineClass;
 use crate::money::Currency;
@@ -48,7 +48,7 @@ fn journal(lines: &[(&str, i64)]) -> Document {
         rule: "r".to_owned(),
     };
     let lines = lines.iter().map(line).collect();
-    of(Body::Journal { group: "G1".into(), lines, transactions: 1, reverses: None })
+    of(Body::Journal { of: JournalOf::whole("G1".into()), lines, transactions: 1, reverses: None })
 }
 
 fn invoice(description: &str, order: &str) -> Document {
@@ -67,9 +67,7 @@ fn invoice(description: &str, order: &str) -> Document {
 
 fn judged(of: &Document, facts: &LedgerFacts) -> Vec<(String, String)> {
     let expectation = match &of.body {
-        Body::Journal { lines, .. } => {
-            Expectation::Settlement { account: lines[0].account.clone(), total: lines[0].amount }
-        }
+        Body::Journal { lines, .. } => Expectation::Moves(vec![(lines[0].account.clone(), lines[0].amount)]),
         _ => Expectation::Total(of.total().expect("a total")),
     };
     document(of, &expectation, facts).into_iter().map(|reason| (reason.code, reason.subject)).collect()

@@ -1,5 +1,5 @@
 //! From the domain to the guest. The contract's lists borrow slices, so each level is built as one vector for the whole
-//! batch and the next one takes its slices: three allocations for a batch, whatever it holds.
+//! batch and the next one takes its slices: a few allocations for a batch, whatever it holds.
 
 use jiff::tz::TimeZone;
 use ml_connector_domain::mapping::BatchContext;
@@ -118,7 +118,11 @@ pub(crate) fn with_transactions<R>(
     transactions: &[canonical::Transaction],
     call: impl FnOnce(&[wit::Transaction<'_>]) -> R,
 ) -> R {
-    let legs: Vec<_> = transactions.iter().flat_map(|own| &own.legs).map(leg).collect();
+    let legs = || transactions.iter().flat_map(|own| &own.legs);
+    let quantities: Vec<Option<String>> = legs().map(|leg| Some(leg.quantity?.to_string())).collect();
+    let extras: Vec<Option<[(&str, &str); 1]>> =
+        quantities.iter().map(|quantity| Some([("quantity", quantity.as_deref()?)])).collect();
+    let legs: Vec<_> = legs().zip(&extras).map(|(own, extra)| leg(own, extra.as_ref())).collect();
     let mut legs = &legs[..];
     let transactions: Vec<_> =
         transactions.iter().map(|own| transaction(own, take(&mut legs, own.legs.len()))).collect();
@@ -143,12 +147,12 @@ fn transaction<'a>(
     }
 }
 
-fn leg(leg: &canonical::Leg) -> wit::Leg<'_> {
+fn leg<'a>(leg: &'a canonical::Leg, extra: Option<&'a [(&'a str, &'a str); 1]>) -> wit::Leg<'a> {
     wit::Leg {
         path: &leg.path,
         amount: money(&leg.amount),
         sku: leg.sku.as_ref().map(|sku| sku.as_str()),
         order_item_id: leg.order_item.as_ref().map(|id| id.as_str()),
-        extra: &[],
+        extra: extra.map_or(&[], |extra| extra.as_slice()),
     }
 }

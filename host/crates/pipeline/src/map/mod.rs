@@ -10,6 +10,7 @@ mod transactions;
 
 pub use orders::map_orders;
 pub use transactions::map_transactions;
+pub(crate) use transactions::propose;
 
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::document::Origin;
@@ -21,7 +22,7 @@ use ml_connector_storage::{Change, ReviewDraft};
 
 pub(crate) use facts::{Facts, moved, open_from};
 
-use crate::{Parts, Seller, audit, stage, versions};
+use crate::{Parts, Seller, StageError, audit, stage, versions};
 
 /// Records in one call of a mapper. Crossing the boundary costs microseconds; a batch that fails is cut down.
 pub const BATCH: u32 = 100;
@@ -72,6 +73,18 @@ impl ToReview<'_> {
         let words: Vec<String> = reasons.iter().map(|r| format!("{}: {}", r.code, r.message)).collect();
         changes.push(audit(self.now, &self.seller.id, self.subject, Action::Reviewed, words.join("; ")));
         changes
+    }
+
+    /// As [`ToReview::because`], for the reasons that are not open already: what waits is looked at again and again.
+    pub(crate) async fn once(&self, parts: &Parts, reasons: &[Reason]) -> Result<Vec<Change>, StageError> {
+        let mut new = Vec::new();
+        for reason in reasons {
+            let open = parts.store.review_is_open(&self.seller.id, self.kind, self.subject, &reason.code);
+            if !open.await? {
+                new.push(reason.clone());
+            }
+        }
+        Ok(if new.is_empty() { Vec::new() } else { self.because(&new) })
     }
 
     /// As [`ToReview::because`], with the record moved to the review stage.

@@ -10,7 +10,9 @@ use ml_connector_domain::canonical::{Order, Transaction};
 use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
-use ml_connector_domain::mapping::{Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome};
+use ml_connector_domain::mapping::{
+    BatchContext, Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome,
+};
 use ml_connector_domain::validate::{self, Expectation, Module};
 use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
@@ -55,11 +57,7 @@ fn map_batch<'a>(
     transactions: &'a [Transaction],
 ) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
     Box::pin(async move {
-        let products = transactions.iter().flat_map(|t| {
-            let place = t.marketplace.as_ref();
-            t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
-        });
-        let context = seller.context(products);
+        let context = context(seller, transactions);
         let input = Batch::of(parts, "transactions", &context, transactions)?;
         let result = parts.mapper.map_transactions(&context, transactions).await;
         let mut batch = input.kept(parts, seller, &result)?;
@@ -91,6 +89,57 @@ fn map_batch<'a>(
             },
         }
     })
+}
+
+fn context(seller: &Seller, transactions: &[Transaction]) -> BatchContext {
+    let products = transactions.iter().flat_map(|t| {
+        let place = t.marketplace.as_ref();
+        t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
+    });
+    seller.context(products)
+}
+
+/// What the mapper makes of transactions, judged by nobody yet.
+pub(crate) struct Proposed {
+    /// For each transaction what it means, and the batch that it was mapped in.
+    pub(crate) outcomes: Vec<(TransactionOutcome, ContentHash)>,
+    /// The changes that keep the batches.
+    pub(crate) kept: Vec<Change>,
+}
+
+/// Hands transactions to the mapper without deciding anything. One that it fails on comes back for review.
+///
+/// # Errors
+/// The sandbox or the store failed.
+pub(crate) async fn propose(
+    parts: &Parts,
+    seller: &Seller,
+    transactions: &[Transaction],
+) -> Result<Proposed, StageError> {
+    let mut proposed = Proposed { outcomes: Vec::with_capacity(transactions.len()), kept: Vec::new() };
+    // The next chunk is on top, so that outcomes come in the order of the transactions.
+    let mut chunks: Vec<&[Transaction]> = transactions.chunks(BATCH as usize).rev().collect();
+    while let Some(chunk) = chunks.pop() {
+        let context = context(seller, chunk);
+        let input = Batch::of(parts, "transactions", &context, chunk)?;
+        let result = parts.mapper.map_transactions(&context, chunk).await;
+        proposed.kept.extend(input.kept(parts, seller, &result)?);
+        match result {
+            Ok(mapped) => {
+                proposed.outcomes.extend(mapped.outcomes.into_iter().map(|one| (one, input.name.clone())))
+            }
+            Err(fault) if fault.code == HOST_FAULT => return Err(StageError::MapperHost(fault.message)),
+            Err(fault) if chunk.len() == 1 => {
+                let reasons = vec![fault_reason(&fault)];
+                proposed.outcomes.push((TransactionOutcome::Review(reasons), input.name.clone()));
+            }
+            Err(_) => {
+                let (left, right) = chunk.split_at(chunk.len() / 2);
+                chunks.extend([right, left]);
+            }
+        }
+    }
+    Ok(proposed)
 }
 
 fn to_review<'a>(seller: &'a Seller, transaction: &'a Transaction, now: Timestamp) -> ToReview<'a> {
@@ -166,8 +215,8 @@ impl Judge<'_> {
         let review = to_review(self.seller, transaction, self.now);
         match outcome {
             TransactionOutcome::Review(reasons) => Ok(review.and_stage(&reasons)),
-            // A movement of the balance that is left out would leave its settlement short.
-            TransactionOutcome::Skip(why) if transaction.total.minor != 0 => {
+            // A movement of the balance that is left out would leave its settlement short; a transfer to the bank is in none.
+            TransactionOutcome::Skip(why) if transaction.total.minor != 0 && transaction.group.is_some() => {
                 let message = format!("the mapper skips a transaction over {}: {why}", transaction.total);
                 Ok(review.and_stage(&[Reason::new("skipped-money", transaction.kind.as_str(), message)]))
             }

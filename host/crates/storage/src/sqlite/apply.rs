@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, failed, log, mapper_versions, upkeep, watch};
+use super::{SqliteStore, books, failed, log, mapper_versions, upkeep, watch};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -45,6 +45,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Catalog { .. } => catalog(tx, change).await,
         Change::Booking { .. } => booking(tx, change).await,
         Change::Cash { .. } => cash(tx, change).await,
+        Change::Accrual { .. } | Change::AccruedMonth { .. } => books::apply(tx, change).await,
         Change::Plan { document, expected, recognizes, at } => {
             plan(tx, &document, expected, &recognizes, at).await
         }

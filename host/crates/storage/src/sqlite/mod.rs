@@ -1,6 +1,7 @@
 //! The SQLite store: one file, write-ahead log, every commit on disk before it is believed.
 
 mod apply;
+mod books;
 mod bulk;
 mod log;
 mod mapper_versions;

@@ -7,7 +7,9 @@ use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{count, document, from_json, get, millis, money, optional_money, timestamp};
+use super::rows::{
+    count, document, from_json, get, made_by, millis, money, optional_money, time_text, timestamp,
+};
 use super::upkeep::sealed_row;
 use super::{SqliteStore, failed};
 use crate::{
@@ -64,12 +66,10 @@ fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
         transaction: get(row, "transaction_id")?,
         economic_id: get(row, "economic_id")?,
         total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
+        posted: time_text(row, "posted")?,
         lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
         batch: ContentHash::from_stored(get::<String>(row, "batch")?),
-        mapper: ContentHash::from_stored(get::<String>(row, "mapper")?),
-        catalog: ContentHash::from_stored(get::<String>(row, "catalog")?),
-        contract: get(row, "contract")?,
-        settings: ContentHash::from_stored(get::<String>(row, "settings")?),
+        made_by: made_by(row)?,
     })
 }
 
@@ -196,8 +196,11 @@ impl Store for SqliteStore {
 
     async fn bookings(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<BookedTransaction>> {
         let rows = query(
-            "SELECT b.*, w.economic_id, m.mapper, m.catalog, m.contract, m.settings FROM booking b
+            "SELECT b.*, w.economic_id, c.record ->> '$.posted' AS posted,
+                    m.mapper, m.catalog, m.contract, m.settings FROM booking b
              JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
+             JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
+                AND c.version = w.version
              JOIN mapper_batch m ON m.input = b.batch
              WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'booked' ORDER BY b.transaction_id",
         )

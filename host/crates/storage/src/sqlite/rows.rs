@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::failed;
-use crate::{DocumentRow, Result, StoreError};
+use crate::{DocumentRow, MadeBy, Result, StoreError};
 
 pub(super) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -46,6 +46,24 @@ pub(super) fn money(minor: i64, currency: &str) -> Result<Money> {
         StoreError::Corrupt { what: "a currency", message: error.to_string() }
     })?;
     Ok(Money::new(minor, currency))
+}
+
+/// A time that stands within a record, as text.
+pub(super) fn time_text(row: &SqliteRow, column: &'static str) -> Result<Timestamp> {
+    let text: String = get(row, column)?;
+    text.parse::<Timestamp>()
+        .map_err(|error| StoreError::Corrupt { what: column, message: error.to_string() })
+}
+
+/// Reads what a batch was mapped with.
+pub(super) fn made_by(row: &SqliteRow) -> Result<MadeBy> {
+    let hash = |column| Ok(ContentHash::from_stored(get::<String>(row, column)?));
+    Ok(MadeBy {
+        mapper: hash("mapper")?,
+        contract: get(row, "contract")?,
+        catalog: hash("catalog")?,
+        settings: hash("settings")?,
+    })
 }
 
 /// Reads `minor` and `currency`, where both are set.

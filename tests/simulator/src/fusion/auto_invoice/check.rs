@@ -43,17 +43,17 @@ pub(super) fn line(
         && date(line, at::TRX_DATE).is_some()
         && matches!(lov::status(world, state, 222, &day), Some('O' | 'F'))
         && !(memo && amount > 0)
-        && converts(world, line, currency)
+        && converts(world, line, (currency, seller.fusion.ledger_currency))
 }
 
 /// The conversion type is required; in the ledger's currency it is User with rate 1, or without a rate.
-fn converts(world: &World, line: &InterfaceLine, currency: Currency) -> bool {
+fn converts(world: &World, line: &InterfaceLine, (currency, ledger): (Currency, Currency)) -> bool {
     let (conversion, rate) = (line.at(at::CONVERSION_TYPE), line.at(at::RATE));
     let day = date(line, at::CONVERSION_DATE).or_else(|| date(line, at::TRX_DATE)).unwrap_or_default();
     match conversion {
-        "User" if currency == Currency::Usd => rate.is_empty() || rate.parse() == Ok(1.0_f64),
+        "User" if currency == ledger => rate.is_empty() || rate.parse() == Ok(1.0_f64),
         "User" => !rate.is_empty(),
-        other => currency != Currency::Usd && rate.is_empty() && lov::has_rate(world, other, &day),
+        other => currency != ledger && rate.is_empty() && lov::has_rate(world, other, &day),
     }
 }
 

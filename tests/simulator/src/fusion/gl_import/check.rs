@@ -34,7 +34,7 @@ fn balanced(row: &InterfaceRow) -> Balanced<'_> {
 /// The codes of each row; those that begin with W are warnings.
 pub(super) fn codes(
     world: &World,
-    state: &FusionState,
+    (state, ledger): (&FusionState, Currency),
     rows: &[InterfaceRow],
     to_suspense: bool,
 ) -> Vec<Vec<&'static str>> {
@@ -53,7 +53,7 @@ pub(super) fn codes(
                 codes.push(if to_suspense && state.knobs.suspense { "WF02" } else { code });
             }
             codes.extend(names(state, row));
-            codes.extend(currency(world, row));
+            codes.extend(currency(world, ledger, row));
             // A code without a description is what live instances show for what nothing else says.
             let empty = net(row).is_none_or(|net| net == 0);
             let reserved = [45, 96, 97, 98].iter().any(|n| !row.at(*n).is_empty());
@@ -85,11 +85,11 @@ fn names(state: &FusionState, row: &InterfaceRow) -> Option<&'static str> {
     (!lov::journal_sources(state).contains(&row.at(4))).then_some("EM09")
 }
 
-fn currency(world: &World, row: &InterfaceRow) -> Option<&'static str> {
+fn currency(world: &World, ledger: Currency, row: &InterfaceRow) -> Option<&'static str> {
     let Some(currency) = Currency::of(row.at(6)) else { return Some("EC08") };
     let accounted = !row.at(41).is_empty() || !row.at(42).is_empty();
     let (conversion, date, rate) = (row.at(64), row.at(65), row.at(66));
-    if currency == Currency::Usd {
+    if currency == ledger {
         let same = |entered: usize, accounted: usize| {
             row.at(accounted).is_empty()
                 || amount(currency, row.at(entered)) == amount(currency, row.at(accounted))

@@ -65,7 +65,8 @@ pub(super) fn import(world: &World, state: &mut FusionState, parameters: &str, r
     }
     let (mut report, mut rejected) = ("Journal Import Execution Report\n".to_owned(), false);
     for (_, mut rows) in groups {
-        let codes = check::codes(world, state, &rows, launch.suspense);
+        let ledger = world.scenario.sellers[seller].fusion.ledger_currency;
+        let codes = check::codes(world, (state, ledger), &rows, launch.suspense);
         report.push_str(&check::report(&rows, &codes));
         if codes.iter().flatten().all(|code| code.starts_with('W')) {
             let batches = book::batches(world, state, seller, &rows, request, &codes);

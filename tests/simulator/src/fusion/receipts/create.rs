@@ -92,7 +92,7 @@ fn checked(call: &Call<'_>, state: &FusionState, body: &Map<String, Value>) -> R
     if amount <= 0 {
         return Err(refusal("AR_RAPI_AMOUNT_INVALID", "Amount", "The receipt amount must be positive."));
     }
-    converted(world, body, currency)?;
+    converted(world, body, (currency, world.scenario.sellers[seller].fusion.ledger_currency))?;
     let customer = text(body, "CustomerAccountNumber");
     let known = |number| customers::find(state, &world.scenario.sellers[seller], number).is_some();
     if customer.is_some_and(|number| !known(number)) {
@@ -140,16 +140,20 @@ fn checked(call: &Call<'_>, state: &FusionState, body: &Map<String, Value>) -> R
 }
 
 /// A foreign currency needs a conversion, the ledger's takes none.
-fn converted(world: &crate::World, body: &Map<String, Value>, currency: Currency) -> Result<(), Refusal> {
+fn converted(
+    world: &crate::World,
+    body: &Map<String, Value>,
+    (currency, ledger): (Currency, Currency),
+) -> Result<(), Refusal> {
     let conversion = text(body, "ConversionRateType");
     let rate = body.get("ConversionRate").is_some_and(|rate| !rate.is_null());
     let good = match conversion {
-        None => currency == Currency::Usd,
-        Some("User") => currency != Currency::Usd && rate,
+        None => currency == ledger,
+        Some("User") => currency != ledger && rate,
         Some(other) => {
             let today = lov::today_text(world);
             let date = text(body, "ConversionDate").unwrap_or(&today);
-            currency != Currency::Usd && !rate && lov::has_rate(world, other, date)
+            currency != ledger && !rate && lov::has_rate(world, other, date)
         }
     };
     if good {

@@ -127,11 +127,11 @@ pub(in crate::fusion) fn due(date: &str, days: i64) -> String {
     due.map(|due| due.to_string()).unwrap_or_default()
 }
 
-/// Currency with conversion type, rate and date. The ledgers are in dollars; another currency needs a type that has a
-/// rate, or a rate.
+/// Currency with conversion type, rate and date. Another currency than the ledger's needs a type that has a rate, or a
+/// rate.
 pub(super) fn currency(
     world: &World,
-    kind: Kind,
+    (kind, ledger): (Kind, Currency),
     body: &Body,
     date: &str,
 ) -> Result<(Currency, [Option<String>; 3]), Refusal> {
@@ -141,7 +141,7 @@ pub(super) fn currency(
         "The currency you entered is invalid. You can only create an invoice in the ledger currency.";
     let currency =
         Currency::of(code).ok_or_else(|| refusal("AR_FUNC_CURRENCY_REQ", attributes.currency, invalid))?;
-    if currency == Currency::Usd {
+    if currency == ledger {
         return Ok((currency, [None, None, None]));
     }
     let conversion = text(body, "ConversionRateType");

@@ -82,7 +82,8 @@ fn checked(
     let (terms, days) = check::terms(text(body, "PaymentTerms"))?;
     let customer = check::customer(world, state, seller, body)?;
     let (transaction_date, date) = check::dates(world, state, body)?;
-    let (currency, conversion) = check::currency(world, kind, body, &transaction_date)?;
+    let ledger = world.scenario.sellers[seller].fusion.ledger_currency;
+    let (currency, conversion) = check::currency(world, (kind, ledger), body, &transaction_date)?;
     let reason = check::reason(body, "CreditReason")?;
     let flexfield = check::flexfield(body, names.flexfield)?;
     let lines = lines::lines(kind, &world.scenario.sellers[seller], body, currency)?;

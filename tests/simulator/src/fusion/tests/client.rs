@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use super::base64;
 use super::imports::{Cells, zipped};
-use crate::scenario::ScenarioOptions;
+use crate::scenario::{Profile, ScenarioOptions};
 
 struct Client {
     address: String,
@@ -56,6 +56,7 @@ async fn connected(speed: u32) -> (crate::Running, Value, Client) {
         orders_per_day: 1,
         start: "2026-09-01T00:00:00Z".parse().expect("a time"),
         unmapped_percent: 0,
+        profile: Profile::Month,
     };
     let from = "2026-09-10T12:00:00Z".parse().expect("a time");
     let (running, ready) = crate::start_fusion(options, 0, from, speed).await.expect("a port");

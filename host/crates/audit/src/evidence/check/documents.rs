@@ -148,7 +148,7 @@ impl Archive {
                     );
                     self.wrong("EVI-SUM", words);
                 }
-                None if !traced.from.is_empty() => {
+                None if traced.from.iter().any(|part| part.amount.is_some()) => {
                     self.wrong("EVI-SUM", format!("{path}: nothing sums to {} {}", line.account, line.text));
                 }
                 _ => {}

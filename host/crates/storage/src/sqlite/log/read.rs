@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ml_connector_domain::audit::merkle::{Frontier, Hash};
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::{Date, DocumentKey, SellerId, Timestamp};
+use ml_connector_domain::{Date, DocumentKey, SellerId, Timestamp, accrual};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
@@ -52,6 +52,30 @@ fn source_row(row: &SqliteRow) -> Result<SourceVersion> {
         body: get(row, "body")?,
         redacted: get::<i64>(row, "buyer_data")? == 2,
     })
+}
+
+impl SqliteStore {
+    /// What a journal of deferred money accrues or takes back, as it entered it.
+    async fn accrued_behind(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
+        let rows = query(
+            "SELECT a.*, g.leg FROM recognition g
+             JOIN accrual a ON a.seller = g.seller AND a.transaction_id = g.source
+             WHERE g.document = ? AND g.leg IN ('accrual', 'accrual-reversal') ORDER BY a.transaction_id",
+        )
+        .bind(key.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading what stands behind a month's deferred money"))?;
+        let read = |row: &SqliteRow| {
+            let mut behind = behind_row(row)?;
+            if get::<String>(row, "leg")? == "accrual-reversal" {
+                behind.lines = accrual::released(&behind.lines);
+                behind.total = behind.total.negated();
+            }
+            Ok(behind)
+        };
+        rows.iter().map(read).collect()
+    }
 }
 
 #[async_trait]
@@ -148,7 +172,9 @@ impl AuditLog for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading what stands behind a journal"))?;
-        rows.iter().map(behind_row).collect()
+        let mut behind = rows.iter().map(behind_row).collect::<Result<Vec<_>>>()?;
+        behind.extend(self.accrued_behind(key).await?);
+        Ok(behind)
     }
 
     async fn recognitions(&self, key: &DocumentKey) -> Result<Vec<(String, String)>> {

@@ -1,0 +1,52 @@
+//! Months of three sellers with ledgers of their own zones and currencies, and every kind of transaction. `cargo xtask demo
+//! --year` runs the whole year as processes; this is less of the same, in one.
+
+use std::collections::BTreeSet;
+
+use ml_connector_pipeline::tie_out::tie_out;
+use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
+use ml_connector_simulator::truth::truth;
+use ml_connector_storage::Store as _;
+use serde_json::Value;
+
+use crate::support::{Connected, small};
+
+/// What a review item is about: seller, kind and subject.
+type Item = (String, String, String);
+
+fn planted(truth: &Value) -> BTreeSet<Item> {
+    let word = |item: &Value, name: &str| item[name].as_str().expect("a word").to_owned();
+    let items = truth["planted"].as_array().expect("a year's truth says what was planted").iter();
+    items.map(|item| (word(item, "seller"), word(item, "kind"), word(item, "subject"))).collect()
+}
+
+async fn in_review(connected: &Connected) -> BTreeSet<Item> {
+    let open = connected.store.open_reviews(100_000).await.expect("reads");
+    open.into_iter()
+        .map(|item| (item.seller.as_str().to_owned(), item.kind.to_owned(), item.subject))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
+    let start = "2026-01-02T00:00:00Z".parse().expect("a time");
+    let (days, orders_per_day, profile) = (100, 5, Profile::Year);
+    let options = ScenarioOptions { sellers: 3, days, orders_per_day, start, profile, ..small(7) };
+    let connected = Connected::start("year", options).await;
+    connected.run_all_until(connected.simulator.world.scenario.end).await;
+    connected.assert_books_are_right();
+    let truth = truth(&connected.simulator.world, true);
+    let balance = &truth["trial_balance"];
+    assert_eq!(balance["difference"], 0, "{}", balance["details"]);
+    assert!(balance["rows"].as_u64() > Some(500), "{} balances are compared", balance["rows"]);
+    assert_eq!(in_review(&connected).await, planted(&truth));
+    let sellers = connected.sellers();
+    for month in ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"] {
+        let period = month.parse().expect("a month");
+        let report = tie_out(&*connected.store, &sellers, period).await.expect("ties out");
+        for of in &report.tie_outs {
+            assert_eq!(of.differences, 0, "{month} {}: {:?}", of.id, of.findings);
+        }
+        assert!(report.tie_outs.iter().map(|of| of.checks).sum::<u64>() > 50, "{month}");
+    }
+}

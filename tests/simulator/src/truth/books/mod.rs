@@ -1,0 +1,214 @@
+//! The scenario's own books: what the ledgers should hold by now, from what happened at Amazon alone.
+//!
+//! * An invoice is of the day that its order shipped; a credit memo of the day of the transaction that pays it out.
+//! * A settlement's rows belong to the month in which they were posted. What earlier months come to is carried forward to
+//!   the month in which it ends; there the settlement account takes the whole.
+//! * What is held back over a month's end is accrued in that month and taken back in the month of its release.
+//! * A settlement's cash is taken up by a receipt on its last day, as far as an invoice or credit memo stands for it.
+//!
+//! Days and months are those of the ledger's zone. Every amount is in the currency of its document.
+
+mod legs;
+mod sales;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::balances::{Balances, of_purpose};
+use super::{LATE_GRACE, ORDER_GRACE, VERY_LATE_GRACE, is_invoiced, is_late, planted, refunds};
+use crate::World;
+use crate::clock::DAY;
+use crate::scenario::{CYCLE, Currency, Expectation, Group, Transaction};
+use legs::legs;
+use sales::{Sold, sold};
+
+/// After a month's end, when what is held back over it must be accrued.
+const ACCRUAL_GRACE: i64 = 4 * DAY;
+
+/// What should be there by now.
+pub(super) fn books(world: &World) -> Balances {
+    let zones = world.scenario.sellers.iter().map(|seller| zone(seller.fusion.time_zone)).collect();
+    let mut books = Books { world, now: world.clock.now(), zones, balances: Balances::default() };
+    books.invoices();
+    books.credit_memos();
+    books.settlements();
+    books.accruals();
+    books.balances
+}
+
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
+struct Books<'a> {
+    world: &'a World,
+    now: i64,
+    zones: Vec<TimeZone>,
+    balances: Balances,
+}
+
+impl Books<'_> {
+    /// The first day of the month of a time.
+    fn month(&self, seller: usize, at: i64) -> Date {
+        let at = Timestamp::from_millisecond(at).unwrap_or_default();
+        self.zones[seller].to_datetime(at).date().first_of_month()
+    }
+
+    /// When a month ends.
+    fn end_of(&self, seller: usize, month: Date) -> i64 {
+        let next = month.last_of_month().tomorrow().unwrap_or(Date::MAX);
+        let midnight = self.zones[seller].to_timestamp(next.at(0, 0, 0, 0));
+        midnight.map_or(i64::MAX, |midnight| midnight.as_millisecond())
+    }
+
+    fn add(&mut self, (seller, month): (usize, Date), account: &str, currency: Currency, net: i64) {
+        let month = month.strftime("%Y-%m").to_string();
+        self.balances.add(seller, &month, account, currency, net);
+    }
+
+    /// What is sold is a credit, the receivable the debit; what is taken back has the opposite sign.
+    fn sale(&mut self, place: (usize, Date), currency: Currency, lines: &[Sold]) {
+        for line in lines {
+            self.add(place, &line.account, currency, -line.amount);
+        }
+        let total = lines.iter().map(|line| line.amount).sum();
+        self.add(place, &of_purpose("receivable"), currency, total);
+    }
+
+    fn invoices(&mut self) {
+        for order in &self.world.scenario.orders {
+            let Some(shipped) = order.shipped() else { continue };
+            if order.expectation != Expectation::Invoice || shipped + ORDER_GRACE >= self.now {
+                continue;
+            }
+            let seller = &self.world.scenario.sellers[order.seller];
+            let lines: Vec<Sold> = order
+                .items
+                .iter()
+                .flat_map(|item| {
+                    let parts = [
+                        ("ProductCharges", item.price),
+                        ("Shipping", item.shipping),
+                        ("GiftWrap", item.gift_wrap),
+                        ("Promotions", -item.discount),
+                        ("Tax", item.taxes[0]),
+                        ("Tax", item.taxes[1]),
+                        ("Tax", item.taxes[2]),
+                    ];
+                    let product = &seller.products[item.product];
+                    parts
+                        .into_iter()
+                        .flat_map(|(what, minor)| sold(product, order.marketplace, what, minor))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let place = (order.seller, self.month(order.seller, shipped));
+            self.sale(place, order.marketplace.currency, &lines);
+        }
+    }
+
+    fn credit_memos(&mut self) {
+        for (_, refund) in refunds(self.world).filter(|(_, refund)| is_invoiced(self.world, refund)) {
+            let grace = if is_late(refund) { CYCLE + VERY_LATE_GRACE } else { LATE_GRACE };
+            if refund.posted + grace >= self.now {
+                continue;
+            }
+            let seller = &self.world.scenario.sellers[refund.seller];
+            let lines: Vec<Sold> = refund
+                .items
+                .iter()
+                .flat_map(|item| {
+                    let product = &seller.products[item.product];
+                    item.breakdowns.iter().flat_map(move |root| {
+                        let leaves: Vec<i64> = match root.parts.as_slice() {
+                            [] => vec![root.amount],
+                            parts => parts.iter().map(|part| part.amount).collect(),
+                        };
+                        leaves
+                            .into_iter()
+                            .flat_map(|minor| sold(product, refund.marketplace, root.name, minor))
+                            .collect::<Vec<_>>()
+                    })
+                })
+                .collect();
+            let place = (refund.seller, self.month(refund.seller, refund.posted));
+            self.sale(place, refund.marketplace.currency, &lines);
+        }
+    }
+
+    fn settlements(&mut self) {
+        let mut by_group: Vec<Vec<&Transaction>> = vec![Vec::new(); self.world.scenario.groups.len()];
+        for transaction in &self.world.scenario.transactions {
+            if let Some(group) = transaction.group {
+                by_group[group].push(transaction);
+            }
+        }
+        let due = super::due(self.world);
+        let planted = planted::settlements(self.world);
+        for ((group, own), due) in self.world.scenario.groups.iter().zip(by_group).zip(due) {
+            if due < self.now && !own.is_empty() && !planted.contains(group.id.as_str()) {
+                self.settlement(group, &own);
+                self.cash(group, &own);
+            }
+        }
+    }
+
+    fn settlement(&mut self, group: &Group, own: &[&Transaction]) {
+        let last = self.month(group.seller, group.end);
+        let mut carried = 0;
+        for transaction in own {
+            let month = self.month(group.seller, transaction.posted).min(last);
+            for (account, amount) in legs(transaction) {
+                self.add((group.seller, month), &account, group.currency, -amount);
+            }
+            let total = transaction.total();
+            if month < last {
+                carried += total;
+                self.add((group.seller, month), &of_purpose("carry_forward"), group.currency, total);
+            } else {
+                self.add((group.seller, month), &of_purpose("settlement"), group.currency, total);
+            }
+        }
+        self.add((group.seller, last), &of_purpose("carry_forward"), group.currency, -carried);
+        self.add((group.seller, last), &of_purpose("settlement"), group.currency, carried);
+    }
+
+    /// A receipt cannot be negative: what a settlement takes back on balance stays on clearing.
+    fn cash(&mut self, group: &Group, own: &[&Transaction]) {
+        if !self.world.scenario.sellers[group.seller].fusion.receipts {
+            return;
+        }
+        let paid: i64 =
+            own.iter().filter(|one| is_invoiced(self.world, one)).map(|one| one.buyer_total()).sum();
+        if paid > 0 {
+            let place = (group.seller, self.month(group.seller, group.end));
+            self.add(place, &of_purpose("clearing"), group.currency, paid);
+            self.add(place, &of_purpose("receivable"), group.currency, -paid);
+        }
+    }
+
+    fn accruals(&mut self) {
+        for held in &self.world.scenario.transactions {
+            let Some((released, _)) = &held.released else { continue };
+            let month = self.month(held.seller, held.posted);
+            let back = self.month(held.seller, *released);
+            if month == back {
+                continue;
+            }
+            self.accrual(held, month, 1);
+            self.accrual(held, back, -1);
+        }
+    }
+
+    fn accrual(&mut self, held: &Transaction, month: Date, sign: i64) {
+        if self.end_of(held.seller, month).saturating_add(ACCRUAL_GRACE) >= self.now {
+            return;
+        }
+        let (place, currency) = ((held.seller, month), held.marketplace.currency);
+        for (account, amount) in legs(held) {
+            self.add(place, &account, currency, -amount * sign);
+        }
+        self.add(place, &of_purpose("deferred"), currency, held.total() * sign);
+    }
+}
