@@ -25,8 +25,9 @@ use ml_connector_storage::{Change, DocumentRow};
 
 use crate::invoices::{current_key, refunds};
 use crate::map::{self, Facts, ToReview};
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stored};
 
 /// How old an answer about the period may be: a person decides by it.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
@@ -111,6 +112,7 @@ pub async fn proposal(
     let order: Order = stored("order", &newest.record)?;
     // By the version in use, as the next order would be.
     let parts = &versions::choose(parts, seller).await?;
+    let seller = &*catalogs::choose(parts, seller).await?;
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
@@ -206,8 +208,7 @@ impl Correcting<'_> {
     }
 
     async fn mapped_order(&self) -> Or<(Vec<DocumentLine>, ContentHash, Vec<Change>)> {
-        let products = self.order.items.iter().map(|item| (&item.sku, &self.order.marketplace));
-        let context = self.seller.context(products);
+        let context = self.seller.context(self.order.products(self.seller));
         let orders = std::slice::from_ref(self.order);
         let input = Batch::of(self.parts, "orders", &context, orders)?;
         let result = self.parts.mapper.map_orders(&context, orders).await;
@@ -240,9 +241,7 @@ impl Correcting<'_> {
                 ));
             };
             let refund: Transaction = stored("transaction", &found.record)?;
-            let place = refund.marketplace.as_ref();
-            let products = refund.legs.iter().filter_map(|leg| leg.sku.as_ref().zip(place));
-            let context = self.seller.context(products);
+            let context = self.seller.context(refund.products(self.seller));
             let refunds = std::slice::from_ref(&refund);
             let input = Batch::of(self.parts, "transactions", &context, refunds)?;
             let result = self.parts.mapper.map_transactions(&context, refunds).await;

@@ -23,6 +23,7 @@ mod before;
 pub mod bulk;
 pub mod buyer;
 pub mod catalog_file;
+pub mod catalogs;
 pub mod correct;
 pub mod explain;
 pub mod invoices;
@@ -127,6 +128,8 @@ pub struct Parts {
     pub mapper: Arc<dyn Mapper>,
     /// What may take the mapper's place, and how versions are watched.
     pub versions: versions::Versions,
+    /// Catalogs that were read.
+    pub catalogs: catalogs::Catalogs,
 }
 
 /// Why a stage stopped. What it had not done yet is still pending.

@@ -15,6 +15,7 @@
 //! `audit_event` is ever changed or removed (the database itself refuses), and each is a leaf of the Merkle log from the
 //! transaction on that writes it.
 
+mod catalogs;
 mod change;
 mod log;
 mod mapper_versions;
@@ -23,6 +24,7 @@ mod sqlite;
 mod upkeep;
 mod watch;
 
+pub use catalogs::{CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions};
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use log::{
     AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,

@@ -231,7 +231,9 @@ pub struct Counts {
 /// All methods fail with [`crate::StoreError`]: the database is gone, full or locked for too long, or holds what
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
-pub trait Store: crate::Upkeep + crate::Watching + crate::MapperVersions + crate::AuditLog {
+pub trait Store:
+    crate::Upkeep + crate::Watching + crate::MapperVersions + crate::CatalogVersions + crate::AuditLog
+{
     /// Applies all changes, or none.
     ///
     /// # Errors

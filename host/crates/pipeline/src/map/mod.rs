@@ -8,6 +8,7 @@ mod facts;
 mod orders;
 mod transactions;
 
+pub(crate) use orders::invoice_date;
 pub use orders::map_orders;
 pub use transactions::map_transactions;
 

@@ -15,8 +15,9 @@ use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::current_key;
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
 
 /// Maps every order that is ready; says how many those were.
 ///
@@ -26,6 +27,7 @@ pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageEr
     let mut total = 0;
     loop {
         let parts = &versions::choose(parts, seller).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::ORDER, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
@@ -33,7 +35,9 @@ pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageEr
         total += records.len();
         let orders: Vec<Order> =
             records.iter().map(|json| stored("order", json)).collect::<Result<_, _>>()?;
-        map_batch(parts, seller, &orders).await?;
+        for batch in seller.batches(orders) {
+            map_batch(parts, seller, &batch).await?;
+        }
     }
 }
 
@@ -43,9 +47,7 @@ fn map_batch<'a>(
     orders: &'a [Order],
 ) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
     Box::pin(async move {
-        let products =
-            orders.iter().flat_map(|order| order.items.iter().map(|item| (&item.sku, &order.marketplace)));
-        let context = seller.context(products);
+        let context = seller.context(orders.iter().flat_map(|order| order.products(seller)));
         let input = Batch::of(parts, "orders", &context, orders)?;
         let result = parts.mapper.map_orders(&context, orders).await;
         let mut batch = input.kept(parts, seller, &result)?;

@@ -17,8 +17,9 @@ use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::{current_key, refunds};
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
 
 /// How long a refund waits for its order to be decided before a person has to look.
 const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -31,18 +32,27 @@ pub async fn map_transactions(parts: &Parts, seller: &Seller) -> Result<usize, S
     let held = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::HELD, 10 * BATCH).await?;
     for chunk in held.chunks(BATCH as usize) {
         let parts = &versions::choose(parts, seller).await?;
-        map_batch(parts, seller, &read(chunk)?).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
+        map_each(parts, seller, read(chunk)?).await?;
     }
     let mut total = 0;
     loop {
         let parts = &versions::choose(parts, seller).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
         }
         total += records.len();
-        map_batch(parts, seller, &read(&records)?).await?;
+        map_each(parts, seller, read(&records)?).await?;
     }
+}
+
+async fn map_each(parts: &Parts, seller: &Seller, records: Vec<Transaction>) -> Result<(), StageError> {
+    for batch in seller.batches(records) {
+        map_batch(parts, seller, &batch).await?;
+    }
+    Ok(())
 }
 
 fn read(records: &[String]) -> Result<Vec<Transaction>, StageError> {
@@ -55,11 +65,7 @@ fn map_batch<'a>(
     transactions: &'a [Transaction],
 ) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
     Box::pin(async move {
-        let products = transactions.iter().flat_map(|t| {
-            let place = t.marketplace.as_ref();
-            t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
-        });
-        let context = seller.context(products);
+        let context = seller.context(transactions.iter().flat_map(|one| one.products(seller)));
         let input = Batch::of(parts, "transactions", &context, transactions)?;
         let result = parts.mapper.map_transactions(&context, transactions).await;
         let mut batch = input.kept(parts, seller, &result)?;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bulk;
+mod catalogs;
 mod log;
 mod mapper_versions;
 mod read;
