@@ -85,6 +85,21 @@ pub async fn proposal(
     seller: &Seller,
     order: &OrderId,
 ) -> Result<Result<Correction, Vec<Reason>>, StageError> {
+    // By the versions in use, as the next order would be.
+    let parts = &versions::choose(parts, seller).await?;
+    let seller = &*catalogs::choose(parts, seller).await?;
+    proposal_as(parts, seller, order).await
+}
+
+/// As [`proposal`], by the very mapper and catalog of `parts` and `seller`.
+///
+/// # Errors
+/// As for [`proposal`].
+pub(crate) async fn proposal_as(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+) -> Result<Result<Correction, Vec<Reason>>, StageError> {
     let no = |code: &str, message: &str| Ok(Err(vec![Reason::new(code, order.as_str(), message)]));
     let Some(key) = current_key(parts, seller, order).await? else {
         return no("not-invoiced", "the order has no invoice that could be corrected");
@@ -110,9 +125,6 @@ pub async fn proposal(
         return no("refund-under-way", &message);
     }
     let order: Order = stored("order", &newest.record)?;
-    // By the version in use, as the next order would be.
-    let parts = &versions::choose(parts, seller).await?;
-    let seller = &*catalogs::choose(parts, seller).await?;
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
@@ -121,6 +133,18 @@ pub async fn proposal(
 /// # Errors
 /// The store failed, or somebody has planned it meanwhile ([`ml_connector_storage::StoreError::Twice`]).
 pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Result<(), StageError> {
+    Ok(parts.store.apply(planned(parts, seller, correction)?).await?)
+}
+
+/// The changes that plan both documents of a correction.
+///
+/// # Errors
+/// A sum does not fit.
+pub(crate) fn planned(
+    parts: &Parts,
+    seller: &Seller,
+    correction: &Correction,
+) -> Result<Vec<Change>, StageError> {
     let now = parts.clock.now();
     let Correction { posted, credit_memo, invoice, .. } = correction;
     let replaced = posted.document.key.as_str();
@@ -140,7 +164,7 @@ pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Re
             at: now,
         });
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 struct Correcting<'a> {
@@ -271,12 +295,17 @@ impl Correcting<'_> {
         Ok(Ok((lines, batches)))
     }
 
-    /// The posted invoice's own date while its period is open, so that the month stays right; else today.
+    /// The posted invoice's own date while its period is open, so that the month stays right; else the first day of the
+    /// next open period, where the seller's policy is to move on; else today.
     async fn date(&self) -> Result<Date, StageError> {
         let own = self.posted.document.date;
         let module = Module::Receivables;
         let period = self.parts.target.period(&self.seller.ledger, module, own, FRESH).await?;
-        Ok(if module.takes(period.status) { own } else { self.seller.day(self.parts.clock.now()) })
+        if module.takes(period.status) {
+            return Ok(own);
+        }
+        let next = map::open_from(self.parts, self.seller, module, own, FRESH).await?;
+        Ok(next.map_or_else(|| self.seller.day(self.parts.clock.now()), |(day, _)| day))
     }
 
     fn credit_memo(

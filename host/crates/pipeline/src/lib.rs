@@ -25,6 +25,7 @@ pub mod buyer;
 pub mod catalog_file;
 pub mod catalogs;
 pub mod correct;
+pub mod correct_range;
 pub mod explain;
 pub mod invoices;
 pub mod map;

@@ -8,6 +8,7 @@ use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
 
 use crate::catalogs::CatalogChange;
+use crate::corrections::CorrectionChange;
 use crate::mapper_versions::MapperChange;
 use crate::read::Cursor;
 use crate::upkeep::{Backfill, StoredPause};
@@ -93,6 +94,8 @@ pub enum Change {
     },
     /// Records a call of a mapper.
     Batch(BatchRecord),
+    /// About corrections.
+    Correction(CorrectionChange),
     /// About catalogs.
     Catalog(CatalogChange),
     /// Keeps a transaction's journal lines until its settlement closes.

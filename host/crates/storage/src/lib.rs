@@ -17,6 +17,7 @@
 
 mod catalogs;
 mod change;
+mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
@@ -26,6 +27,7 @@ mod watch;
 
 pub use catalogs::{CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions};
 pub use change::{BatchRecord, Change, ReviewDraft};
+pub use corrections::{CorrectionChange, Corrections};
 pub use log::{
     AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,
 };

@@ -232,7 +232,12 @@ pub struct Counts {
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
 pub trait Store:
-    crate::Upkeep + crate::Watching + crate::MapperVersions + crate::CatalogVersions + crate::AuditLog
+    crate::Upkeep
+    + crate::Watching
+    + crate::MapperVersions
+    + crate::CatalogVersions
+    + crate::Corrections
+    + crate::AuditLog
 {
     /// Applies all changes, or none.
     ///

@@ -3,6 +3,7 @@
 mod apply;
 mod bulk;
 mod catalogs;
+mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
