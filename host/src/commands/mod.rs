@@ -2,11 +2,14 @@
 
 mod amazon;
 mod audit;
+pub(crate) mod catalog;
 mod correct;
+mod correct_range;
 mod fusion;
 mod look;
 pub(crate) mod mapper;
 mod reverse;
+pub(crate) mod review;
 mod secrets;
 mod serve;
 
@@ -21,9 +24,11 @@ pub(crate) use audit::{
     export_hledger,
 };
 pub(crate) use correct::correct;
+pub(crate) use correct_range::{RangeRequest, correct_range};
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reverse::reverse;
+pub(crate) use review::{ReviewCommand, review_items};
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,
 };

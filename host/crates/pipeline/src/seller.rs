@@ -121,3 +121,88 @@ impl Dated for Transaction {
         skus.map(|sku| Asked { sku, marketplace, day }).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ml_connector_domain::{Date, Sku};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalog_file;
+
+    const FILE: &str =
+        "sku,product_type,marketplace,revenue_account,cogs_account,cost_center,valid_from,valid_to
+A,,,41000,,,,2026-01-10
+A,,,41100,,,2026-01-11,2026-01-20
+B,,,42000,,,,2026-01-15
+B,,US,42100,,,2026-01-16,
+C,,,43000,,,,
+";
+
+    /// A record of one product on one day of January.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Sold(Sku, ml_connector_domain::MarketplaceId, Date);
+
+    impl Dated for Sold {
+        fn products<'a>(&'a self, _: &Seller) -> Vec<Asked<'a>> {
+            vec![Asked { sku: &self.0, marketplace: &self.1, day: self.2 }]
+        }
+    }
+
+    fn seller(text: &str) -> Seller {
+        let ledger = serde_json::json!({
+            "business_unit": "BU", "ledger_name": "L", "ledger_id": "1", "data_access_set_id": "2",
+            "ledger_currency": "USD", "conversion_type": "Corporate", "time_zone": "UTC",
+            "transaction_source": "S", "invoice_type": "I", "credit_memo_source": "S", "credit_memo_type": "C",
+            "payment_terms": "T", "journal_source": "A", "journal_category": "B", "bill_to": {},
+            "combination": { "delimiter": "-", "template": "01-{cost_center}-{account}" },
+            "accounts": {}, "default_cost_center": "000",
+        });
+        Seller {
+            id: "A1".into(),
+            name: String::new(),
+            start_from: Timestamp::UNIX_EPOCH,
+            regions: Vec::new(),
+            settings: Vec::new(),
+            ledger: serde_json::from_value(ledger).expect("a ledger"),
+            zone: TimeZone::UTC,
+            catalog: Arc::new(catalog_file::parse("c.csv", text).expect("good")),
+            catalog_hash: ContentHash::of(text.as_bytes()),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Whatever days a batch mixes, each record is decided for as on its own day.
+        #[test]
+        fn within_a_batch_the_catalog_says_one_thing_of_each_product(
+            sold in proptest::collection::vec((0..4_usize, any::<bool>(), 1..31_i8), 0..40),
+        ) {
+            let seller = seller(FILE);
+            let record = |(sku, us, day): (usize, bool, i8)| {
+                Sold(["A", "B", "C", "D"][sku].into(), if us { "US" } else { "DE" }.into(), jiff::civil::date(2026, 1, day))
+            };
+            let records: Vec<Sold> = sold.into_iter().map(record).collect();
+            let batches = seller.batches(records.clone());
+            prop_assert_eq!(batches.concat(), records);
+            for batch in batches {
+                let context = seller.context(batch.iter().flat_map(|one| one.products(&seller)));
+                for one in &batch {
+                    let found = context.catalog.iter().find(|entry| (&entry.sku, &entry.marketplace) == (&one.0, &one.1));
+                    let own = seller.catalog.resolve(one.products(&seller)[0], "000");
+                    prop_assert_eq!(found, own.as_ref());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_dates_nothing_is_cut() {
+        let undated =
+            seller("sku,product_type,marketplace,revenue_account,cogs_account,cost_center\nA,,,41000,,,\n");
+        let day = |n| Sold("A".into(), "US".into(), jiff::civil::date(2026, 1, n));
+        assert_eq!(undated.batches(vec![day(1), day(30)]).len(), 1);
+        assert_eq!(seller(FILE).batches(vec![day(1), day(30)]).len(), 2);
+    }
+}

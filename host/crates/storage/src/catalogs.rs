@@ -66,6 +66,17 @@ pub struct CatalogRow {
     pub at: Timestamp,
 }
 
+/// The newest version of a record, with how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestRecord {
+    /// Amazon's id.
+    pub natural_id: String,
+    /// Its stage.
+    pub stage: String,
+    /// The record as JSON.
+    pub record: String,
+}
+
 /// Reads about catalogs. Part of [`crate::Store`].
 ///
 /// # Errors
@@ -77,6 +88,16 @@ pub trait CatalogVersions: Send + Sync {
 
     /// All versions of all sellers, the newest of each first.
     async fn catalog_versions(&self) -> Result<Vec<CatalogRow>>;
+
+    /// A seller's newest records of a kind, in the order of their ids, after one of them: what a catalog is held
+    /// against.
+    async fn newest_records(
+        &self,
+        seller: &SellerId,
+        kind: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<NewestRecord>>;
 
     /// A version's bytes.
     async fn catalog_bytes(&self, hash: &ContentHash) -> Result<Option<Vec<u8>>>;

@@ -11,6 +11,7 @@ use crate::catalogs::CatalogChange;
 use crate::corrections::CorrectionChange;
 use crate::mapper_versions::MapperChange;
 use crate::read::Cursor;
+use crate::reviews::ReviewChange;
 use crate::upkeep::{Backfill, StoredPause};
 use crate::watch::FusionChange;
 
@@ -94,6 +95,8 @@ pub enum Change {
     },
     /// Records a call of a mapper.
     Batch(BatchRecord),
+    /// About single items of the review queue.
+    ReviewItem(ReviewChange),
     /// About corrections.
     Correction(CorrectionChange),
     /// About catalogs.

@@ -21,11 +21,14 @@ mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
+mod reviews;
 mod sqlite;
 mod upkeep;
 mod watch;
 
-pub use catalogs::{CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions};
+pub use catalogs::{
+    CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions, NewestRecord,
+};
 pub use change::{BatchRecord, Change, ReviewDraft};
 pub use corrections::{CorrectionChange, Corrections};
 pub use log::{
@@ -39,6 +42,7 @@ pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount, Store,
 };
+pub use reviews::{ReviewChange, Reviews};
 pub use sqlite::SqliteStore;
 pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
 pub use watch::{AccountUse, FusionChange, Ledger, ShownDocument, WatchedDocument, Watching};

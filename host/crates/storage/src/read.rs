@@ -237,6 +237,7 @@ pub trait Store:
     + crate::MapperVersions
     + crate::CatalogVersions
     + crate::Corrections
+    + crate::Reviews
     + crate::AuditLog
 {
     /// Applies all changes, or none.

@@ -8,8 +8,9 @@ mod facts;
 mod orders;
 mod transactions;
 
-pub(crate) use orders::invoice_date;
 pub use orders::map_orders;
+pub(crate) use orders::{attempt as attempt_order, invoice_date};
+pub(crate) use transactions::attempt as attempt_transaction;
 pub use transactions::map_transactions;
 
 use ml_connector_domain::audit::Action;

@@ -89,8 +89,41 @@ async fn judge(
     seller: &Seller,
     orders: &[Order],
     outcomes: Vec<OrderOutcome>,
-    (input, batch): (&ContentHash, Vec<Change>),
+    kept: (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
+    let changes = decide(parts, seller, orders, outcomes, kept).await?;
+    Ok(parts.store.apply(changes).await?)
+}
+
+/// What would be changed if an order that no document recognises were mapped now, by the very mapper and catalog of
+/// `parts` and `seller`. Changes nothing.
+///
+/// # Errors
+/// A question to Fusion, the sandbox or the store failed.
+pub(crate) async fn attempt(
+    parts: &Parts,
+    seller: &Seller,
+    order: &Order,
+) -> Result<Vec<Change>, StageError> {
+    let orders = std::slice::from_ref(order);
+    let context = seller.context(order.products(seller));
+    let input = Batch::of(parts, "orders", &context, orders)?;
+    let result = parts.mapper.map_orders(&context, orders).await;
+    let batch = input.kept(parts, seller, &result)?;
+    match result {
+        Ok(mapped) => decide(parts, seller, orders, mapped.outcomes, (&input.name, batch)).await,
+        Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
+        Err(fault) => Ok(to_review(seller, order, parts.clock.now()).and_stage(&[fault_reason(&fault)])),
+    }
+}
+
+async fn decide(
+    parts: &Parts,
+    seller: &Seller,
+    orders: &[Order],
+    outcomes: Vec<OrderOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
     let now = parts.clock.now();
     let (mut accounts, mut dates) = (BTreeSet::new(), BTreeSet::new());
     for (order, outcome) in orders.iter().zip(&outcomes) {
@@ -109,7 +142,7 @@ async fn judge(
         };
         changes.extend(decided);
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 pub(crate) fn invoice_date(seller: &Seller, order: &Order) -> Date {

@@ -114,15 +114,84 @@ async fn judge(
     seller: &Seller,
     transactions: &[Transaction],
     outcomes: Vec<TransactionOutcome>,
-    (input, batch): (&ContentHash, Vec<Change>),
+    kept: (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
+    let changes = decide(parts, seller, transactions, outcomes, kept).await?;
+    Ok(parts.store.apply(changes).await?)
+}
+
+/// What would be changed if a transaction were mapped now, by the very mapper and catalog of `parts` and `seller`; of a
+/// refund whose transaction is booked already only its credit memo. Changes nothing.
+///
+/// # Errors
+/// A question to Fusion, the sandbox or the store failed.
+pub(crate) async fn attempt(
+    parts: &Parts,
+    seller: &Seller,
+    transaction: &Transaction,
+    only_refund: bool,
+) -> Result<Vec<Change>, StageError> {
+    let transactions = std::slice::from_ref(transaction);
+    let context = seller.context(transaction.products(seller));
+    let input = Batch::of(parts, "transactions", &context, transactions)?;
+    let result = parts.mapper.map_transactions(&context, transactions).await;
+    let batch = input.kept(parts, seller, &result)?;
+    match result {
+        Ok(mapped) if only_refund => {
+            let outcome = mapped.outcomes.into_iter().next();
+            refund_again(parts, seller, transaction, outcome, (&input.name, batch)).await
+        }
+        Ok(mapped) => decide(parts, seller, transactions, mapped.outcomes, (&input.name, batch)).await,
+        Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
+        Err(fault) => {
+            Ok(to_review(seller, transaction, parts.clock.now()).and_stage(&[fault_reason(&fault)]))
+        }
+    }
+}
+
+/// The credit memo of a refund that is booked: what its transaction does to its settlement stays.
+async fn refund_again(
+    parts: &Parts,
+    seller: &Seller,
+    transaction: &Transaction,
+    outcome: Option<TransactionOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
+    let credit_memo = match outcome {
+        Some(TransactionOutcome::Booking(Booking { credit_memo: Some(credit_memo), .. })) => credit_memo,
+        Some(TransactionOutcome::Review(reasons)) => CreditMemoOutcome::Review(reasons),
+        _ => {
+            let reason =
+                Reason::new("no-credit-memo", transaction.id.as_str(), "the mapper credits nothing for it");
+            CreditMemoOutcome::Review(vec![reason])
+        }
+    };
+    let outcomes = [TransactionOutcome::Booking(Booking {
+        journal: Vec::new(),
+        credit_memo: Some(credit_memo.clone()),
+    })];
+    let facts = facts(parts, seller, std::slice::from_ref(transaction), &outcomes).await?;
+    let now = parts.clock.now();
+    let mut judge = Judge { parts, seller, facts, input, now, credited: HashMap::new() };
+    // Nothing as long as the order is not decided: the item waits on.
+    let decided = judge.refund(transaction, credit_memo).await?;
+    Ok(decided.map(|own| batch.into_iter().chain(own).collect()).unwrap_or_default())
+}
+
+async fn decide(
+    parts: &Parts,
+    seller: &Seller,
+    transactions: &[Transaction],
+    outcomes: Vec<TransactionOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
     let facts = facts(parts, seller, transactions, &outcomes).await?;
     let mut judge = Judge { parts, seller, facts, input, now: parts.clock.now(), credited: HashMap::new() };
     let mut changes = batch;
     for (transaction, outcome) in transactions.iter().zip(outcomes) {
         changes.extend(judge.decide(transaction, outcome).await?);
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 async fn facts(

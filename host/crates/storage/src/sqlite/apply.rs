@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, catalogs, corrections, failed, log, mapper_versions, upkeep, watch};
+use super::{SqliteStore, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -42,6 +42,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Canonical { .. } => canonical(tx, change).await,
         Change::Stage { .. } => stage(tx, change).await,
         Change::Batch(batch) => mapper_batch(tx, batch).await,
+        Change::ReviewItem(change) => reviews::apply(tx, change).await,
         Change::Correction(change) => corrections::apply(tx, change).await,
         Change::Catalog(change) => catalogs::apply(tx, change).await,
         Change::Booking { .. } => booking(tx, change).await,

@@ -9,7 +9,9 @@ use sqlx::sqlite::SqliteRow;
 use super::apply::Tx;
 use super::rows::{get, millis, timestamp, to_json};
 use super::{SqliteStore, failed};
-use crate::catalogs::{CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions};
+use crate::catalogs::{
+    CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions, NewestRecord,
+};
 use crate::{Result, StoreError};
 
 #[async_trait]
@@ -40,6 +42,35 @@ impl CatalogVersions for SqliteStore {
                 file: get(row, "file")?,
                 why: get(row, "why")?,
                 at: timestamp(get(row, "changed_at")?)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn newest_records(
+        &self,
+        seller: &SellerId,
+        kind: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<NewestRecord>> {
+        let rows = query(
+            "SELECT w.natural_id, w.stage, c.record FROM work w
+             JOIN canonical c USING (seller, kind, natural_id, version)
+             WHERE w.seller = ? AND w.kind = ? AND w.natural_id > ? ORDER BY w.natural_id LIMIT ?",
+        )
+        .bind(seller.as_str())
+        .bind(kind)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading records"))?;
+        let read = |row: &SqliteRow| {
+            Ok(NewestRecord {
+                natural_id: get(row, "natural_id")?,
+                stage: get(row, "stage")?,
+                record: get(row, "record")?,
             })
         };
         rows.iter().map(read).collect()

@@ -7,6 +7,7 @@ mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
+mod reviews;
 mod rows;
 #[cfg(test)]
 mod tests;
