@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
 use ml_connector_domain::Date;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::correct_range::{self, Preview};
@@ -11,7 +10,7 @@ use ml_connector_pipeline::{Parts, Seller, catalogs, versions};
 use ml_connector_storage::MapperVersions as _;
 use serde_json::json;
 
-use super::{Outcome, catalog, mapper, say};
+use super::{Outcome, catalog, mapper, say, table};
 use crate::app::App;
 use crate::config::Config;
 
@@ -186,13 +185,6 @@ fn amount(minor: i64, currency: &str) -> String {
         Ok(currency) => ml_connector_domain::Money::new(minor, currency).to_string(),
         Err(_) => format!("{minor} {currency}"),
     }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header.to_vec());
-    table
 }
 
 async fn approve(parts: &Parts, seller: &Seller, text: &str) -> Outcome {

@@ -34,6 +34,9 @@ pub(crate) use secrets::{
 };
 pub(crate) use serve::serve;
 
+use comfy_table::{Table, presets};
+use ml_connector_storage::CatalogVersions as _;
+
 use crate::app::App;
 use crate::config::Config;
 
@@ -50,6 +53,14 @@ pub(crate) fn say(text: &str) {
 #[expect(clippy::print_stderr, reason = "the one writer of complaints")]
 pub(crate) fn complain(text: &str) {
     eprintln!("error: {text}");
+}
+
+/// An empty table with these columns.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header.to_vec());
+    table
 }
 
 /// An error with its causes, in one line each.
@@ -77,6 +88,9 @@ pub(crate) async fn check(config: Config) -> Outcome {
             mapper.version,
             mapper.digest
         ));
+        if let Some(active) = app.store.catalog_pointer(&seller.id).await?.active {
+            say(&format!("{}: catalog {active} was imported and decides, not the file", seller.id));
+        }
     }
     app.store.close().await;
     Ok(())

@@ -1,7 +1,6 @@
 //! `review`: what waits for a person, and what a person decides about it.
 
 use clap::Subcommand;
-use comfy_table::{Table, presets};
 use jiff::SignedDuration;
 use ml_connector_domain::Timestamp;
 use ml_connector_domain::document::Document;
@@ -11,7 +10,7 @@ use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_storage::{ReviewRow, Store as _};
 use serde_json::{Value, json};
 
-use super::{Outcome, say};
+use super::{Outcome, say, table};
 use crate::app::App;
 use crate::config::Config;
 
@@ -128,11 +127,9 @@ async fn list(
         say(&json!({ "items": rows.iter().map(row_json).collect::<Vec<_>>() }).to_string());
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["id", "seller", "what", "reason", "about", "at stake", "age"]);
+    let mut shown = table(&["id", "seller", "what", "reason", "about", "at stake", "age"]);
     for row in &rows {
-        table.add_row([
+        shown.add_row([
             row.id.to_string(),
             row.seller.to_string(),
             format!("{} {}", row.kind, row.subject),
@@ -142,7 +139,7 @@ async fn list(
             age(app, row.opened_at),
         ]);
     }
-    say(&table.to_string());
+    say(&shown.to_string());
     say(&format!("{} items", rows.len()));
     Ok(())
 }

@@ -200,7 +200,7 @@ C,,,43000,,,,
     #[test]
     fn without_dates_nothing_is_cut() {
         let undated =
-            seller("sku,product_type,marketplace,revenue_account,cogs_account,cost_center\nA,,,41000,,,\n");
+            seller("sku,product_type,marketplace,revenue_account,cogs_account,cost_center\nA,,,41000,,\n");
         let day = |n| Sold("A".into(), "US".into(), jiff::civil::date(2026, 1, n));
         assert_eq!(undated.batches(vec![day(1), day(30)]).len(), 1);
         assert_eq!(seller(FILE).batches(vec![day(1), day(30)]).len(), 2);

@@ -1,6 +1,5 @@
 //! `catalog list`, `coverage` and `diff`.
 
-use comfy_table::{Table, presets};
 use ml_connector_domain::catalog::{CatalogEntry, Rule, Subject};
 use ml_connector_domain::{Date, Money};
 use ml_connector_pipeline::catalog_use::{
@@ -11,14 +10,7 @@ use serde_json::{Value, json};
 
 use super::{named, seller};
 use crate::app::App;
-use crate::commands::{Outcome, say};
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header.to_vec());
-    table
-}
+use crate::commands::{Outcome, say, table};
 
 /// Lists the versions.
 pub(super) async fn list(app: &App) -> Outcome {

@@ -24,9 +24,10 @@ use ml_connector_storage::{
     CatalogChange, CatalogVersion, CatalogVersions as _, Change, Component, MapperChange,
     MapperVersions as _, Store as _,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Connected, mapper, small};
+use crate::process::Installed;
+use crate::support::{Connected, component, mapper, small};
 
 /// Commission goes here instead.
 const NEW_ACCOUNT: (&str, &str) = ("-61100-", "-61900-");
@@ -273,4 +274,70 @@ async fn assert_revised_lines_are_explained(connected: &Connected, shown: &Previ
         let open: Vec<_> = told.trace.lines.iter().filter(|line| line.from.is_empty()).collect();
         assert!(open.is_empty(), "{key}: {open:?}");
     }
+}
+
+/// By the commands: another catalog and another mapper over a month, and afterwards the audit log, the evidence, replay and
+/// explanations are whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_corrects_a_month_and_everything_is_still_explained_and_proved() {
+    let installed = Installed::start("correctrange", small(62)).await;
+    let seller = installed.seller().to_owned();
+    let end = installed.simulator.world.scenario.end;
+    installed.said(&["serve", "--until", &end.to_string()]).await;
+    let file = |name: &str| installed.path(name).display().to_string();
+    let old = std::fs::read_to_string(installed.path("catalog.csv")).expect("reads");
+    std::fs::write(installed.path("new.csv"), old.replace("41000", "41100")).expect("writes");
+    std::fs::write(installed.path("minimal.wasm"), component("minimal")).expect("writes");
+    let (catalog, component) = (file("new.csv"), file("minimal.wasm"));
+    let range = ["--seller", &seller, "--from", "2026-09-01", "--to", "2026-10-31"];
+    let wanted = ["--catalog", &catalog, "--mapper", &component, "--preview", "--json"];
+    let preview = [&["correct"], &range[..], &wanted[..]].concat();
+    let unknown = installed.refused(&preview).await;
+    assert!(unknown.contains("COR-MAPPER"), "{unknown}");
+    installed.said(&["mapper", "upload", &component, "--seller", &seller]).await;
+    let shown: Value = serde_json::from_str(installed.said(&preview).await.trim()).expect("JSON");
+    let pairs = shown["content"]["pairs"].as_array().expect("pairs");
+    let of = |kind: &str| pairs.iter().filter(|pair| pair["kind"] == kind).count();
+    assert!(of("invoice") > 3 && of("journal") > 1, "{pairs:?}");
+    let left = shown["content"]["left"].as_array().expect("left");
+    assert!(left.iter().all(|one| one["reasons"][0]["code"] == "refund-differs"), "{left:?}");
+
+    let hash = shown["preview"].as_str().expect("a hash");
+    let none = installed.refused(&["correct", "--seller", &seller, "--approve", "000000"]).await;
+    assert!(none.contains("COR-PREVIEW"), "{none}");
+    let planned = installed.said(&["correct", "--seller", &seller, "--approve", &hash[..12]]).await;
+    assert!(planned.contains(&format!("{} pairs are planned", pairs.len())), "{planned}");
+    let again = installed.said(&["correct", "--seller", &seller, "--approve", hash]).await;
+    assert!(again.contains("0 pairs are planned"), "{again}");
+    let later = end.saturating_add(SignedDuration::from_hours(24)).expect("in range");
+    installed.said(&["serve", "--until", &later.to_string()]).await;
+
+    for pair in pairs {
+        for role in ["reversal", "replacement"] {
+            let key = pair[role]["key"].as_str().expect("a key");
+            let told: Value =
+                serde_json::from_str(installed.said(&["explain", key, "--json"]).await.trim()).expect("JSON");
+            let documents = told["documents"].as_array().expect("documents");
+            let own = documents.iter().find(|one| one["key"] == key).expect("is told");
+            assert_eq!(own["sha256"], pair[role]["sha256"], "{key}");
+            assert_eq!(own["state"], "confirmed", "{key}");
+            assert!(!own["sources"].as_array().expect("sources").is_empty(), "{key}");
+        }
+    }
+    installed.said(&["audit", "verify"]).await;
+    for period in ["2026-09", "2026-10"] {
+        let out = file(&format!("{period}.zip"));
+        installed.said(&["evidence", "--period", period, "--out", &out]).await;
+        installed.said(&["evidence", "verify", &out]).await;
+    }
+    installed.said(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
+    let listed = installed.said(&["catalog", "list"]).await;
+    assert!(listed.contains("active"), "{listed}");
+    let report: Value =
+        serde_json::from_str(installed.said(&["report", "--json"]).await.trim()).expect("JSON");
+    assert_eq!(report["reconciliation"]["differences"], 0, "{report}");
+    assert_eq!(
+        report["orders"]["invoiced"], report["orders"]["invoiceable"],
+        "a corrected order has one invoice"
+    );
 }
