@@ -279,26 +279,24 @@ async fn sharing(app: &App, code: &str, about: &str) -> Result<Vec<i64>, Failure
     Ok(ids)
 }
 
+/// Items that wait for one of these orders to be decided.
+async fn waiting_for(app: &App, orders: &[String]) -> Result<Vec<i64>, Failure> {
+    let rows = app.store.open_reviews(ITEMS_MAX).await?.into_iter();
+    let own = rows.filter(|row| row.code == "order-in-review" && orders.contains(&row.about));
+    Ok(own.map(|row| row.id).collect())
+}
+
 async fn resolve_all(app: &App, ids: &[i64], approve: bool) -> Outcome {
     let sellers = app.sellers()?;
-    let (mut settled, mut waiting) = (0, 0);
-    for id in ids {
-        // An item may have been closed with another about the same record.
-        let (seller, parts, row) = match with_seller(&sellers, *id).await {
-            Err(error) if settled > 0 && error.to_string().starts_with("REV-CLOSED") => continue,
-            found => found?,
-        };
-        let attempt = resolve::attempt(parts, seller, &row).await?;
-        say(&format!("{id} {} {} ({})", row.kind, row.subject, row.code));
-        tell(&attempt)?;
-        if !attempt.settles() {
-            waiting += 1;
-            continue;
-        }
-        settled += 1;
-        if approve {
-            resolve::approve(parts, seller, &row, attempt, "the command line").await?;
-        }
+    let resolved = resolve_each(&sellers, ids, approve).await?;
+    let after = waiting_for(app, &resolved.orders).await?;
+    let (mut settled, mut waiting) = (resolved.settled, resolved.waiting);
+    if approve && !after.is_empty() {
+        say("Refunds that waited for these orders:");
+        let more = resolve_each(&sellers, &after, approve).await?;
+        (settled, waiting) = (settled + more.settled, waiting + more.waiting);
+    } else if !after.is_empty() {
+        say(&format!("{} refunds wait for these orders, and are tried when they are resolved", after.len()));
     }
     say(&match approve {
         true => format!("{settled} are resolved, and the daemon posts what is planned; {waiting} wait on"),
@@ -307,6 +305,41 @@ async fn resolve_all(app: &App, ids: &[i64], approve: bool) -> Outcome {
         ),
     });
     Ok(())
+}
+
+/// What became of items.
+#[derive(Default)]
+struct Resolved {
+    settled: usize,
+    waiting: usize,
+    /// The orders among what is settled.
+    orders: Vec<String>,
+}
+
+async fn resolve_each(sellers: &[(Seller, Parts)], ids: &[i64], approve: bool) -> Result<Resolved, Failure> {
+    let mut done = Resolved::default();
+    for id in ids {
+        // An item may have been closed with another about the same record.
+        let (seller, parts, row) = match with_seller(sellers, *id).await {
+            Err(error) if done.settled > 0 && error.to_string().starts_with("REV-CLOSED") => continue,
+            found => found?,
+        };
+        let attempt = resolve::attempt(parts, seller, &row).await?;
+        say(&format!("{id} {} {} ({})", row.kind, row.subject, row.code));
+        tell(&attempt)?;
+        if !attempt.settles() {
+            done.waiting += 1;
+            continue;
+        }
+        done.settled += 1;
+        if row.kind == ml_connector_pipeline::kind::ORDER {
+            done.orders.push(row.subject.clone());
+        }
+        if approve {
+            resolve::approve(parts, seller, &row, attempt, "the command line").await?;
+        }
+    }
+    Ok(done)
 }
 
 async fn retry(app: &App, ids: &[i64]) -> Outcome {
