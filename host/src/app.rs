@@ -12,12 +12,13 @@ use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_fusion::{FusionClient, FusionOptions};
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::catalogs::Catalogs;
 use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
 use ml_connector_ports::{AmazonSource, Mapper, MapperLoader, Target};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
-use ml_connector_storage::{SqliteStore, Store};
+use ml_connector_storage::{AuditLog as _, CatalogVersions as _, SqliteStore, Store};
 use rand::SeedableRng as _;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use secrecy::SecretString;
@@ -141,6 +142,7 @@ impl App {
         let target: Arc<dyn Target> = Arc::new(self.fusion(&credentials)?);
         let runtime = MapperRuntime::new(Limits::default())?;
         let versions = Versions::new(Arc::new(Sandbox(runtime.clone())), self.config.mappers.policy());
+        let catalogs = Catalogs::default();
         let mut mappers = HashMap::new();
         let mut sellers = Vec::new();
         for config in &self.config.sellers {
@@ -152,6 +154,7 @@ impl App {
                 clock: Arc::clone(&clock),
                 mapper: Arc::new(mapper),
                 versions: versions.clone(),
+                catalogs: catalogs.clone(),
             };
             sellers.push((self.seller(config)?, parts));
         }
@@ -177,6 +180,24 @@ impl App {
         Ok(mapper)
     }
 
+    /// Puts the catalog that was imported, if one was, in the place of the configuration's file.
+    ///
+    /// # Errors
+    /// The store failed, or does not have the version that its pointer names.
+    pub(crate) async fn use_active_catalog(&self, seller: &mut Seller) -> Result<(), Failure> {
+        if let Some(hash) = self.store.catalog_pointer(&seller.id).await?.active {
+            let body = self.store.catalog_body(&hash).await?;
+            let body = body.ok_or_else(|| format!("CAT-VERSION: the store does not have catalog {hash}"))?;
+            seller.catalog = Arc::new(serde_json::from_str(&body)?);
+            seller.catalog_hash = hash;
+        }
+        Ok(())
+    }
+
+    /// A seller as the configuration says.
+    ///
+    /// # Errors
+    /// Its catalog cannot be read or has mistakes, or its zone is none.
     pub(crate) fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
         let path = self.config.path(&config.catalog);
         let text = std::fs::read_to_string(&path)
@@ -193,7 +214,7 @@ impl App {
             ledger: config.ledger.clone(),
             zone: config.ledger.zone()?,
             catalog_hash: ContentHash::of(text.as_bytes()),
-            catalog,
+            catalog: Arc::new(catalog),
         })
     }
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use commands::catalog::CatalogCommand;
 use commands::mapper::MapperCommand;
 
 #[derive(Parser)]
@@ -122,6 +123,11 @@ enum Command {
         #[command(subcommand)]
         command: commands::mapper::MapperCommand,
     },
+    /// Check, try, import and compare catalogs
+    Catalog {
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// Check the configuration, the catalogs and the mappers, and change nothing
     Check,
     /// Oracle Fusion's side: check the set-up there, and consent to act as a person
@@ -135,19 +141,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List what waits for a person, with the money at stake
+    /// What waits for a person: without a command the totals by reason, with the money at stake
+    #[command(args_conflicts_with_subcommands = true)]
     Review {
         /// One JSON object
         #[arg(long)]
         json: bool,
+        #[command(subcommand)]
+        command: Option<commands::ReviewCommand>,
     },
-    /// Correct the invoice of an order that changed after it was posted: shows accounts and amounts, now and then
+    /// Correct the invoice of an order that changed after it was posted, or all documents of a range of days: shows
+    /// accounts and amounts, now and then
     Correct {
         /// The Amazon order id
-        order: String,
+        #[arg(required_unless_present = "seller")]
+        order: Option<String>,
         /// Plan the credit memo over what stands of the invoice, and the new invoice
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        range: commands::RangeRequest,
     },
     /// Tell the story of an order id, settlement id, document key or Fusion number
     Explain {
@@ -364,6 +377,9 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
             let request = commands::VerifyRequest { database, checkpoints, public_key };
             commands::audit_verify(request).await.map(|()| None)
         }
+        Command::Catalog { command } => {
+            Ok(commands::catalog::without_config(command)?.map(|command| Command::Catalog { command }))
+        }
         Command::Evidence { command: Some(EvidenceCommand::Verify { file, public_key }), .. } => {
             commands::evidence_verify(&file, public_key.as_deref()).map(|()| None)
         }
@@ -422,6 +438,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Mapper { command: MapperCommand::Operate(command) } => {
             commands::mapper::operate(config, command).await
         }
+        Command::Catalog { command } => commands::catalog::run(config, command).await,
         Command::Check => commands::check(config).await,
         Command::Fusion { command: FusionCommand::Check { seller, json } } => {
             commands::fusion_check(config, seller.as_deref(), json).await
@@ -433,8 +450,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             command: FusionCommand::Authorize { command: FusionAuthorizeCommand::Finish { address } },
         } => commands::fusion_authorize_finish(config, &address).await,
         Command::Report { json } => commands::report(config, json).await,
-        Command::Review { json } => commands::review(config, json).await,
-        Command::Correct { order, yes } => commands::correct(config, order, yes).await,
+        Command::Review { command: Some(command), .. } => commands::review_items(config, command).await,
+        Command::Review { command: None, json } => commands::review(config, json).await,
+        Command::Correct { order, yes, range } => match (range.seller.clone(), order) {
+            (Some(seller), _) => commands::correct_range(config, &seller, range).await,
+            (None, Some(order)) => commands::correct(config, order, yes).await,
+            (None, None) => Err("COR-ORDER: name an order, or --seller with a range".into()),
+        },
         Command::Reverse { key, date, yes } => commands::reverse(config, &key, date, yes).await,
         Command::Explain { id, json } => commands::explain(config, id, json).await,
         Command::Audit { command } => match command {

@@ -26,7 +26,10 @@ pub(crate) async fn fusion_check(config: Config, seller: Option<&str>, as_json: 
     let app = App::open(config).await?;
     let client = app.fusion(&Arc::new(app.credentials()?))?;
     let sellers = app.config.sellers.iter().filter(|one| seller.is_none_or(|id| one.id.as_str() == id));
-    let sellers: Vec<_> = sellers.map(|config| app.seller(config)).collect::<Result<_, _>>()?;
+    let mut sellers: Vec<_> = sellers.map(|config| app.seller(config)).collect::<Result<_, _>>()?;
+    for seller in &mut sellers {
+        app.use_active_catalog(seller).await?;
+    }
     if sellers.is_empty() {
         return Err(format!("FUS-SELLER: there is no seller {}", seller.unwrap_or_default()).into());
     }

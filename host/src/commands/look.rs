@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use ml_connector_pipeline::{explain as story, report as figures};
-use ml_connector_storage::Store as _;
+use ml_connector_storage::{ReviewTotals, Store as _};
 use serde_json::json;
 
 use super::{Outcome, say};
@@ -13,6 +13,9 @@ use crate::config::Config;
 const LISTED: u32 = 200;
 /// Review items that a program is given.
 const LISTED_AS_JSON: u32 = 100_000;
+
+/// Items among which those about the ledger are looked for.
+const ITEMS_MAX: u32 = 100_000;
 
 /// Says what was read, decided, posted and compared.
 pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
@@ -25,12 +28,13 @@ pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
             .iter()
             .map(|found| json!({ "kind": found.kind, "subject": found.subject, "finding": found.finding }))
             .collect();
-        let ledger = app.store.open_reviews(LISTED).await?;
+        let ledger = app.store.open_reviews(ITEMS_MAX).await?;
         body["ledger_findings"] = ledger
             .iter()
             .filter(|item| item.kind == ml_connector_pipeline::kind::LEDGER)
             .map(|item| json!({ "seller": item.seller.as_str(), "code": item.code, "subject": item.subject, "message": item.message }))
             .collect();
+        body["review"] = totals_json(&app.store.review_totals().await?);
         body["totals"] = app
             .store
             .document_totals()
@@ -58,19 +62,29 @@ pub(crate) async fn report(config: Config, as_json: bool) -> Outcome {
     Ok(())
 }
 
+fn at_stake(money: Option<ml_connector_domain::Money>) -> String {
+    money.map(|money| money.to_string()).unwrap_or_default()
+}
+
+/// Everything that waits for a person, by reason and currency: nothing in review is missing from these.
+fn totals_json(totals: &[ReviewTotals]) -> serde_json::Value {
+    let row = |row: &ReviewTotals| {
+        json!({
+            "kind": row.kind, "code": row.code, "about": row.about, "subjects": row.subjects,
+            "at_stake": at_stake(row.at_stake), "oldest": row.oldest.to_string(),
+        })
+    };
+    totals.iter().map(row).collect()
+}
+
 /// Lists what waits for a person.
 pub(crate) async fn review(config: Config, as_json: bool) -> Outcome {
     let app = App::open(config).await?;
     let totals = app.store.review_totals().await?;
-    let at_stake =
-        |money: Option<ml_connector_domain::Money>| money.map(|m| m.to_string()).unwrap_or_default();
     if as_json {
         let items = app.store.open_reviews(LISTED_AS_JSON).await?;
         let body = json!({
-            "totals": totals.iter().map(|row| json!({
-                "kind": row.kind, "code": row.code, "about": row.about, "subjects": row.subjects,
-                "at_stake": at_stake(row.at_stake), "oldest": row.oldest.to_string(),
-            })).collect::<Vec<_>>(),
+            "totals": totals_json(&totals),
             "items": items.iter().map(|item| json!({
                 "id": item.id, "seller": item.seller.as_str(), "kind": item.kind, "subject": item.subject,
                 "code": item.code, "about": item.about, "message": item.message,

@@ -2,12 +2,15 @@
 
 mod amazon;
 mod audit;
+pub(crate) mod catalog;
 mod correct;
+mod correct_range;
 mod fusion;
 mod look;
 pub(crate) mod mapper;
 mod reconcile;
 mod reverse;
+pub(crate) mod review;
 mod secrets;
 mod serve;
 
@@ -22,14 +25,19 @@ pub(crate) use audit::{
     export_hledger,
 };
 pub(crate) use correct::correct;
+pub(crate) use correct_range::{RangeRequest, correct_range};
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reconcile::{Format as ReconcileFormat, reconcile};
 pub(crate) use reverse::reverse;
+pub(crate) use review::{ReviewCommand, review_items};
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,
 };
 pub(crate) use serve::serve;
+
+use comfy_table::{Table, presets};
+use ml_connector_storage::CatalogVersions as _;
 
 use crate::app::App;
 use crate::config::Config;
@@ -47,6 +55,14 @@ pub(crate) fn say(text: &str) {
 #[expect(clippy::print_stderr, reason = "the one writer of complaints")]
 pub(crate) fn complain(text: &str) {
     eprintln!("error: {text}");
+}
+
+/// An empty table with these columns.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_header(header.to_vec());
+    table
 }
 
 /// An error with its causes, in one line each.
@@ -74,6 +90,9 @@ pub(crate) async fn check(config: Config) -> Outcome {
             mapper.version,
             mapper.digest
         ));
+        if let Some(active) = app.store.catalog_pointer(&seller.id).await?.active {
+            say(&format!("{}: catalog {active} was imported and decides, not the file", seller.id));
+        }
     }
     app.store.close().await;
     Ok(())

@@ -1,9 +1,13 @@
 //! `serve`: one worker for each seller, until stopped.
 
 use jiff::{SignedDuration, Timestamp};
+use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::worker::{Until, Worker};
-use ml_connector_storage::{Change, MapperChange, Store as _};
+use ml_connector_pipeline::{Parts, Seller};
+use ml_connector_storage::{
+    CatalogChange, CatalogVersion, CatalogVersions as _, Change, MapperChange, Store as _,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -34,26 +38,7 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
         every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
     };
     checkpoints.compare_with_file().await?;
-    let catalogs = sellers.iter().map(|(seller, _)| Change::Catalog {
-        seller: seller.id.clone(),
-        hash: seller.catalog_hash.clone(),
-        catalog: seller.catalog.clone(),
-        at: now,
-    });
-    app.store.apply(catalogs.collect()).await?;
-    // A document can be made again only with the bytes that made it, and the file may be replaced tomorrow.
-    for (of, (_, parts)) in app.config.sellers.iter().zip(&sellers) {
-        let bytes = std::fs::read(app.config.path(&of.mapper))?;
-        if ContentHash::of(&bytes) != parts.mapper.identity().digest {
-            return Err(format!(
-                "{} was replaced while the daemon started: start it again",
-                of.mapper.display()
-            )
-            .into());
-        }
-        let kept = super::mapper::component(parts.mapper.identity(), bytes, None, now);
-        app.store.apply(vec![Change::Mapper(MapperChange::Component(Box::new(kept)))]).await?;
-    }
+    keep_what_decides(&app, &sellers, now).await?;
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.
@@ -99,6 +84,46 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     signing.cancel();
     ended(&mut unsigned).await;
     app.store.close().await;
+    Ok(())
+}
+
+/// Keeps the files that the configuration names: a document can be made again only with the bytes that made it, and a
+/// file may be replaced tomorrow.
+async fn keep_what_decides(app: &App, sellers: &[(Seller, Parts)], now: Timestamp) -> Outcome {
+    for (of, (seller, parts)) in app.config.sellers.iter().zip(sellers) {
+        let replaced = |file: &std::path::Path| {
+            format!("{} was replaced while the daemon started: start it again", file.display())
+        };
+        let bytes = std::fs::read(app.config.path(&of.mapper))?;
+        if ContentHash::of(&bytes) != parts.mapper.identity().digest {
+            return Err(replaced(&of.mapper).into());
+        }
+        let kept = super::mapper::component(parts.mapper.identity(), bytes, None, now);
+        let bytes = std::fs::read(app.config.path(&of.catalog))?;
+        if ContentHash::of(&bytes) != seller.catalog_hash {
+            return Err(replaced(&of.catalog).into());
+        }
+        let version = CatalogVersion {
+            seller: seller.id.clone(),
+            hash: seller.catalog_hash.clone(),
+            file: of.catalog.display().to_string(),
+            bytes,
+            catalog: Catalog::clone(&seller.catalog),
+            why: "named by the configuration".to_owned(),
+            at: now,
+        };
+        app.store
+            .apply(vec![
+                Change::Mapper(MapperChange::Component(Box::new(kept))),
+                Change::Catalog(CatalogChange::Keep(Box::new(version))),
+            ])
+            .await?;
+        let active = app.store.catalog_pointer(&seller.id).await?.active;
+        if let Some(active) = active.filter(|active| *active != seller.catalog_hash) {
+            let file = of.catalog.display();
+            tracing::warn!(seller = %seller.id, %active, %file, "an imported catalog decides, not the configuration's");
+        }
+    }
     Ok(())
 }
 

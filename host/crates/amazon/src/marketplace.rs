@@ -84,6 +84,8 @@ mod tests {
         for (n, marketplace) in ALL.iter().enumerate() {
             assert!(ALL[..n].iter().all(|other| other.id != marketplace.id), "{}", marketplace.id);
             assert!(jiff::tz::TimeZone::get(marketplace.zone).is_ok(), "{}", marketplace.zone);
+            let region = ml_connector_domain::region::of_marketplace(marketplace.id);
+            assert_eq!(region, Some(marketplace.region), "{}", marketplace.country);
         }
     }
 

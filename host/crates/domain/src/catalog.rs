@@ -1,16 +1,31 @@
-//! The catalog: which accounts a product's money goes to.
+//! The catalog: which accounts a product's money goes to, where and from when to when.
 
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{MarketplaceId, Sku};
+use crate::money::Money;
+use crate::region::{self, Region};
 
-/// One rule of the catalog. A rule names a SKU or a product type, and may be limited to one marketplace.
+/// One rule of the catalog. A rule names a SKU or a product type, and may be limited to one marketplace or one region
+/// and to a span of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Whom it is for.
     pub subject: Subject,
     /// The one marketplace it holds in; `None` means all.
     pub marketplace: Option<MarketplaceId>,
+    /// The one region it holds in; never beside a marketplace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// The first day it holds on, in the ledger's zone; `None` means ever since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<Date>,
+    /// The last day it holds on; `None` means for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_to: Option<Date>,
     /// The product's type, on a SKU's rule: joins it to the type's rule for whatever it leaves open.
     pub product_type: Option<String>,
     /// Natural revenue account.
@@ -19,12 +34,54 @@ pub struct Rule {
     pub cogs: Option<String>,
     /// Cost centre.
     pub cost_center: Option<String>,
+    /// What one piece costs the seller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit_cost: Option<Money>,
     /// `file:line`, for whoever asks why.
     pub place: String,
 }
 
+impl Rule {
+    /// A rule that says nothing yet, for everywhere and always.
+    pub fn about(subject: Subject, place: impl Into<String>) -> Self {
+        Self {
+            subject,
+            marketplace: None,
+            region: None,
+            valid_from: None,
+            valid_to: None,
+            product_type: None,
+            revenue: None,
+            cogs: None,
+            cost_center: None,
+            unit_cost: None,
+            place: place.into(),
+        }
+    }
+
+    /// Whether it holds on a day.
+    pub fn holds_on(&self, day: Date) -> bool {
+        self.valid_from.is_none_or(|from| from <= day) && self.valid_to.is_none_or(|to| day <= to)
+    }
+
+    /// The first day on which both hold, if there is any: `Date::MIN` where neither has a beginning.
+    pub fn overlap(&self, other: &Self) -> Option<Date> {
+        let first = self.valid_from.unwrap_or(Date::MIN).max(other.valid_from.unwrap_or(Date::MIN));
+        (self.holds_on(first) && other.holds_on(first)).then_some(first)
+    }
+
+    /// Whether it holds in a marketplace, and how closely it says so: 2 names it, 1 names its region, 0 is for all.
+    fn nearness(&self, marketplace: &MarketplaceId) -> Option<u8> {
+        match (&self.marketplace, self.region) {
+            (Some(own), _) => (own == marketplace).then_some(2),
+            (None, Some(own)) => (region::of_marketplace(marketplace.as_str()) == Some(own)).then_some(1),
+            (None, None) => Some(0),
+        }
+    }
+}
+
 /// Whom a rule is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Subject {
     /// One product.
     Sku(Sku),
@@ -39,7 +96,7 @@ pub struct Catalog {
     pub rules: Vec<Rule>,
 }
 
-/// What the catalog says of one SKU in one marketplace, wholly decided.
+/// What the catalog says of one SKU in one marketplace on one day, wholly decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogEntry {
     /// The product.
@@ -54,70 +111,137 @@ pub struct CatalogEntry {
     pub cost_center: String,
     /// The rules that decided, most specific first.
     pub rule: String,
+    /// What the contract has no field for: `unit_cost` in minor units and `unit_cost_currency`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<(String, String)>,
+}
+
+/// A product where it was sold, on the day that decides: an order's shipping day, a transaction's posted day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asked<'a> {
+    /// The product.
+    pub sku: &'a Sku,
+    /// Where it was sold.
+    pub marketplace: &'a MarketplaceId,
+    /// The day, in the ledger's zone.
+    pub day: Date,
 }
 
 impl Catalog {
-    /// Decides for a SKU in a marketplace. From most to least specific: the SKU in this marketplace, the SKU
-    /// anywhere, its product type in this marketplace, its product type anywhere; each field comes from the first
-    /// rule that has it. `None` if the SKU is not named at all, or no rule gives a revenue account: nothing is
-    /// ever posted to a default account.
-    pub fn resolve(
-        &self,
-        sku: &Sku,
-        marketplace: &MarketplaceId,
-        default_cost_center: &str,
-    ) -> Option<CatalogEntry> {
-        let here = |rule: &&Rule| rule.marketplace.as_ref() == Some(marketplace);
-        let anywhere = |rule: &&Rule| rule.marketplace.is_none();
-        let of_sku = || self.rules.iter().filter(|rule| matches!(&rule.subject, Subject::Sku(s) if s == sku));
-        let product_type =
-            of_sku().filter(here).chain(of_sku().filter(anywhere)).find_map(|r| r.product_type.clone());
-        let of_type = || {
-            let wanted = product_type.as_deref();
-            self.rules.iter().filter(
-                move |rule| matches!(&rule.subject, Subject::ProductType(t) if Some(t.as_str()) == wanted),
-            )
-        };
-        let by_precedence: Vec<&Rule> = of_sku()
-            .filter(here)
-            .chain(of_sku().filter(anywhere))
-            .chain(of_type().filter(here))
-            .chain(of_type().filter(anywhere))
-            .collect();
+    /// Decides for a SKU in a marketplace on a day; see [`Index::resolve`]. For many, make an [`Index`] once.
+    pub fn resolve(&self, asked: Asked<'_>, default_cost_center: &str) -> Option<CatalogEntry> {
+        self.index().resolve(asked, default_cost_center)
+    }
+
+    /// The rules by whom they are for.
+    pub fn index(&self) -> Index<'_> {
+        let mut index = Index { by_sku: HashMap::new(), by_type: HashMap::new() };
+        for rule in &self.rules {
+            match &rule.subject {
+                Subject::Sku(sku) => index.by_sku.entry(sku).or_default().push(rule),
+                Subject::ProductType(kind) => index.by_type.entry(kind).or_default().push(rule),
+            }
+        }
+        index
+    }
+
+    /// Whether what it says depends on the day.
+    pub fn is_dated(&self) -> bool {
+        self.rules.iter().any(|rule| rule.valid_from.is_some() || rule.valid_to.is_some())
+    }
+
+    /// Days on which something may begin to hold or hold no more, and one before all of them: on every other day the
+    /// catalog says what it said the day before.
+    pub fn edges(&self) -> BTreeSet<Date> {
+        let after = |rule: &Rule| rule.valid_to.and_then(|to| to.tomorrow().ok());
+        let edges = self.rules.iter().flat_map(|rule| rule.valid_from.into_iter().chain(after(rule)));
+        edges.chain([Date::MIN]).collect()
+    }
+}
+
+/// A catalog's rules by whom they are for.
+#[derive(Debug)]
+pub struct Index<'a> {
+    by_sku: HashMap<&'a Sku, Vec<&'a Rule>>,
+    by_type: HashMap<&'a str, Vec<&'a Rule>>,
+}
+
+impl<'a> Index<'a> {
+    /// All rules that bear on a product anywhere and at any time: its own and those of its types.
+    pub fn bearing_on(&self, sku: &Sku) -> impl Iterator<Item = &'a Rule> {
+        let own = self.by_sku.get(sku).map(Vec::as_slice).unwrap_or_default();
+        let types: BTreeSet<&str> = own.iter().filter_map(|rule| rule.product_type.as_deref()).collect();
+        let joined = types.into_iter().flat_map(|kind| self.by_type.get(kind).into_iter().flatten());
+        own.iter().chain(joined).copied()
+    }
+
+    /// Decides for a SKU in a marketplace on a day. From most to least specific: the SKU in this marketplace, in its
+    /// region, anywhere; then its product type in this marketplace, in its region, anywhere. Of these the rules count
+    /// that hold on the day; each field comes from the first that has it. `None` if no rule names the SKU, or none
+    /// gives a revenue account: nothing is ever posted to a default account.
+    pub fn resolve(&self, asked: Asked<'_>, default_cost_center: &str) -> Option<CatalogEntry> {
+        let own = nearest_first(self.by_sku.get(asked.sku), asked);
+        let product_type = own.iter().find_map(|rule| rule.product_type.as_deref());
+        let mut by_precedence = own;
+        by_precedence.extend(nearest_first(product_type.and_then(|kind| self.by_type.get(kind)), asked));
         let first =
             |field: fn(&Rule) -> Option<&String>| by_precedence.iter().find_map(|rule| field(rule)).cloned();
         let places: Vec<&str> = by_precedence.iter().map(|rule| rule.place.as_str()).collect();
+        let cost = by_precedence.iter().find_map(|rule| rule.unit_cost);
         Some(CatalogEntry {
-            sku: sku.clone(),
-            marketplace: marketplace.clone(),
+            sku: asked.sku.clone(),
+            marketplace: asked.marketplace.clone(),
             revenue: first(|rule| rule.revenue.as_ref())?,
             cogs: first(|rule| rule.cogs.as_ref()),
             cost_center: first(|rule| rule.cost_center.as_ref())
                 .unwrap_or_else(|| default_cost_center.to_owned()),
             rule: places.join(" < "),
+            extra: cost.map(cost_extra).unwrap_or_default(),
         })
     }
+}
+
+/// The rules that hold, the one that names the place most closely first; of equals the file's order.
+fn nearest_first<'a>(rules: Option<&Vec<&'a Rule>>, asked: Asked<'_>) -> Vec<&'a Rule> {
+    let holding = rules.into_iter().flatten().filter(|rule| rule.holds_on(asked.day));
+    let mut near: Vec<(u8, &Rule)> =
+        holding.filter_map(|rule| Some((rule.nearness(asked.marketplace)?, *rule))).collect();
+    near.sort_by_key(|(nearness, _)| std::cmp::Reverse(*nearness));
+    near.into_iter().map(|(_, rule)| rule).collect()
+}
+
+fn cost_extra(cost: Money) -> Vec<(String, String)> {
+    vec![
+        ("unit_cost".to_owned(), cost.minor.to_string()),
+        ("unit_cost_currency".to_owned(), cost.currency.code().to_owned()),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::money::Currency;
 
     fn rule(subject: Subject, marketplace: Option<&str>, fields: [Option<&str>; 3], place: &str) -> Rule {
         let [product_type, revenue, cost_center] = fields.map(|field| field.map(str::to_owned));
-        Rule {
-            subject,
-            marketplace: marketplace.map(MarketplaceId::from),
-            product_type,
-            revenue,
-            cogs: None,
-            cost_center,
-            place: place.to_owned(),
-        }
+        let marketplace = marketplace.map(MarketplaceId::from);
+        Rule { marketplace, product_type, revenue, cost_center, ..Rule::about(subject, place) }
+    }
+
+    fn sku() -> Subject {
+        Subject::Sku(Sku::from("MUG-1"))
+    }
+
+    fn day(text: &str) -> Date {
+        text.parse().expect("a day")
+    }
+
+    fn resolve(catalog: &Catalog, sku: &str, place: &str, on: &str) -> Option<CatalogEntry> {
+        let asked = Asked { sku: &sku.into(), marketplace: &place.into(), day: day(on) };
+        catalog.resolve(asked, "000")
     }
 
     fn catalog() -> Catalog {
-        let sku = || Subject::Sku(Sku::from("MUG-1"));
         let kind = || Subject::ProductType("mugs".to_owned());
         Catalog {
             rules: vec![
@@ -133,7 +257,7 @@ mod tests {
     fn the_most_specific_rule_that_has_a_field_gives_it() {
         let rows = [("US", "41000", "110"), ("DE", "41100", "110"), ("UK", "41200", "120")];
         for (marketplace, revenue, cost_center) in rows {
-            let entry = catalog().resolve(&"MUG-1".into(), &marketplace.into(), "000").expect("mapped");
+            let entry = resolve(&catalog(), "MUG-1", marketplace, "2026-10-01").expect("mapped");
             assert_eq!(
                 (entry.revenue.as_str(), entry.cost_center.as_str()),
                 (revenue, cost_center),
@@ -144,9 +268,71 @@ mod tests {
 
     #[test]
     fn what_is_not_named_is_not_mapped() {
-        assert_eq!(catalog().resolve(&"MUG-2".into(), &"US".into(), "000"), None);
+        assert_eq!(resolve(&catalog(), "MUG-2", "US", "2026-10-01"), None);
         let only_type =
             Catalog { rules: vec![rule(Subject::Sku("A".into()), None, [Some("x"), None, None], "c:2")] };
-        assert_eq!(only_type.resolve(&"A".into(), &"US".into(), "000"), None);
+        assert_eq!(resolve(&only_type, "A", "US", "2026-10-01"), None);
+    }
+
+    /// A marketplace before its region before everywhere, a SKU before its type at each; days cut between.
+    #[test]
+    fn a_region_stands_between_a_marketplace_and_everywhere() {
+        let (de, fr, us) = ("A1PA6795UKMFR9", "A13V1IB3VIYZZH", "ATVPDKIKX0DER");
+        let eu = |subject, revenue: &str, place| Rule {
+            region: Some(Region::Eu),
+            revenue: Some(revenue.to_owned()),
+            ..Rule::about(subject, place)
+        };
+        let kind = Subject::ProductType("mugs".to_owned());
+        let rules = vec![
+            rule(kind.clone(), None, [None, Some("41000"), None], "c:2"),
+            eu(kind, "41100", "c:3"),
+            rule(sku(), None, [Some("mugs"), None, None], "c:4"),
+            rule(sku(), Some(de), [None, Some("41300"), None], "c:5"),
+        ];
+        let mut catalog = Catalog { rules };
+        let revenue = |catalog: &Catalog, place| {
+            resolve(catalog, "MUG-1", place, "2026-10-01").map(|entry| entry.revenue).expect("mapped")
+        };
+        let all = |catalog: &Catalog| [de, fr, us, "unlisted"].map(|place| revenue(catalog, place));
+        assert_eq!(all(&catalog), ["41300", "41100", "41000", "41000"]);
+        catalog.rules.push(eu(sku(), "41200", "c:6"));
+        assert_eq!(all(&catalog), ["41300", "41200", "41000", "41000"]);
+    }
+
+    #[test]
+    fn a_rule_holds_from_its_first_to_its_last_day() {
+        let dated = |from: Option<&str>, to: Option<&str>, revenue: &str, minor| Rule {
+            valid_from: from.map(day),
+            valid_to: to.map(day),
+            revenue: Some(revenue.to_owned()),
+            unit_cost: Some(Money::new(minor, Currency::USD)),
+            ..Rule::about(sku(), revenue)
+        };
+        let rules = vec![
+            dated(None, Some("2026-10-31"), "41000", 420),
+            dated(Some("2026-11-01"), Some("2026-11-30"), "41100", 450),
+        ];
+        assert_eq!(rules[0].overlap(&rules[1]), None);
+        assert_eq!(dated(Some("2026-10-31"), None, "1", 1).overlap(&rules[0]), Some(day("2026-10-31")));
+        let catalog = Catalog { rules };
+        let on = |day| {
+            resolve(&catalog, "MUG-1", "US", day).map(|entry| (entry.revenue, entry.extra[0].1.clone()))
+        };
+        assert_eq!(on("2026-10-31"), Some(("41000".to_owned(), "420".to_owned())));
+        assert_eq!(on("2026-11-01"), Some(("41100".to_owned(), "450".to_owned())));
+        assert_eq!(on("2026-12-01"), None);
+        let edges: Vec<String> = catalog.edges().into_iter().skip(1).map(|day| day.to_string()).collect();
+        assert_eq!(edges, ["2026-11-01", "2026-12-01"]);
+    }
+
+    /// What is stored of catalogs and batches from before there were dates keeps its bytes, and with them its hash.
+    #[test]
+    fn a_catalog_without_dates_is_stored_as_before() {
+        let stored = serde_json::to_string(&catalog().rules[0]).expect("JSON");
+        let before = r#"{"subject":{"ProductType":"mugs"},"marketplace":null,"product_type":null,"revenue":"41000","cogs":null,"cost_center":"110","place":"c:2"}"#;
+        assert_eq!(stored, before);
+        let entry = resolve(&catalog(), "MUG-1", "US", "2026-10-01").expect("mapped");
+        assert!(!serde_json::to_string(&entry).expect("JSON").contains("extra"));
     }
 }

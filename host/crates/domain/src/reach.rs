@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Catalog, Rule, Subject};
+use crate::catalog::{Asked, Catalog, Subject};
 use crate::ledger::LedgerSetup;
 
 /// Whether a combination will be needed.
@@ -55,25 +55,24 @@ pub fn combinations(setup: &LedgerSetup, catalog: &Catalog) -> BTreeMap<String, 
 
 /// Accounts with their cost centres and the rules that decide, as the catalog resolves each SKU wherever it may be sold.
 fn products(setup: &LedgerSetup, catalog: &Catalog) -> BTreeSet<(String, String, String)> {
-    let mut by_sku: BTreeMap<_, Vec<&Rule>> = BTreeMap::new();
-    let mut by_type: BTreeMap<&str, Vec<&Rule>> = BTreeMap::new();
-    for rule in &catalog.rules {
-        match &rule.subject {
-            Subject::Sku(sku) => by_sku.entry(sku).or_default().push(rule),
-            Subject::ProductType(kind) => by_type.entry(kind).or_default().push(rule),
-        }
-    }
+    let index = catalog.index();
+    let skus = catalog.rules.iter().filter_map(|rule| match &rule.subject {
+        Subject::Sku(sku) => Some(sku),
+        Subject::ProductType(_) => None,
+    });
     let mut found = BTreeSet::new();
-    for (sku, own) in by_sku {
-        let types: BTreeSet<&str> = own.iter().filter_map(|rule| rule.product_type.as_deref()).collect();
-        let joined = types.into_iter().flat_map(|kind| by_type.get(kind).into_iter().flatten());
+    for sku in skus.collect::<BTreeSet<_>>() {
         // Few rules bear on one SKU: to resolve among all of them for each would take the square of the catalog.
-        let few = Catalog { rules: own.into_iter().chain(joined.copied()).cloned().collect() };
+        let few = Catalog { rules: index.bearing_on(sku).cloned().collect() };
         let sold = few.rules.iter().filter_map(|rule| rule.marketplace.as_ref()).chain(setup.bill_to.keys());
-        for marketplace in sold.collect::<BTreeSet<_>>() {
-            let Some(entry) = few.resolve(sku, marketplace, &setup.default_cost_center) else { continue };
-            for account in [Some(entry.revenue), entry.cogs].into_iter().flatten() {
-                found.insert((account, entry.cost_center.clone(), entry.rule.clone()));
+        let sold: BTreeSet<_> = sold.collect();
+        for day in few.edges() {
+            for marketplace in &sold {
+                let asked = Asked { sku, marketplace, day };
+                let Some(entry) = few.resolve(asked, &setup.default_cost_center) else { continue };
+                for account in [Some(entry.revenue), entry.cogs].into_iter().flatten() {
+                    found.insert((account, entry.cost_center.clone(), entry.rule.clone()));
+                }
             }
         }
     }
@@ -83,6 +82,7 @@ fn products(setup: &LedgerSetup, catalog: &Catalog) -> BTreeSet<(String, String,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Rule;
     use crate::id::{MarketplaceId, Sku};
 
     fn setup() -> LedgerSetup {
@@ -100,7 +100,7 @@ mod tests {
     fn rule(subject: Subject, marketplace: Option<&str>, fields: [Option<&str>; 4], place: &str) -> Rule {
         let [product_type, revenue, cogs, cost_center] = fields.map(|field| field.map(str::to_owned));
         let marketplace = marketplace.map(MarketplaceId::from);
-        Rule { subject, marketplace, product_type, revenue, cogs, cost_center, place: place.to_owned() }
+        Rule { marketplace, product_type, revenue, cogs, cost_center, ..Rule::about(subject, place) }
     }
 
     #[test]

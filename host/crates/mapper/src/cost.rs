@@ -19,13 +19,15 @@ pub(crate) fn context(context: &BatchContext) -> u64 {
     let settings = context.settings.iter().map(|(key, value)| text(&[key, value]));
     let accounts = context.ledger.accounts.iter().map(|(key, value)| text(&[key, value]));
     let catalog = context.catalog.iter().map(|entry| {
-        text(&[
-            entry.sku.as_str(),
-            entry.marketplace.as_str(),
-            &entry.revenue,
-            &entry.cost_center,
-            &entry.rule,
-        ])
+        let extra: u64 = entry.extra.iter().map(|(key, value)| text(&[key, value])).sum();
+        extra
+            + text(&[
+                entry.sku.as_str(),
+                entry.marketplace.as_str(),
+                &entry.revenue,
+                &entry.cost_center,
+                &entry.rule,
+            ])
     });
     RECORD + settings.sum::<u64>() + accounts.sum::<u64>() + catalog.sum::<u64>()
 }

@@ -29,7 +29,7 @@ use ml_connector_storage::{AccruedTransaction, Change, MadeBy};
 use crate::journal::{self, Journal};
 use crate::map::{self, Facts, ToReview};
 use crate::settle::{LATE_ARRIVALS, read_to};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stored, versions};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stored, versions};
 
 /// When a month whose journal may not be posted is looked at again.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
@@ -177,13 +177,14 @@ impl Month<'_> {
             return Ok((Vec::new(), Vec::new()));
         }
         let parts = &versions::choose(self.parts, self.seller).await?;
-        let proposed = map::propose(parts, self.seller, &held).await?;
+        let seller = &*catalogs::choose(parts, self.seller).await?;
+        let proposed = map::propose(parts, seller, &held).await?;
         let identity = parts.mapper.identity();
         let made_by = MadeBy {
             mapper: identity.digest.clone(),
             contract: identity.contract.clone(),
-            catalog: self.seller.catalog_hash.clone(),
-            settings: versions::settings_hash(&self.seller.settings),
+            catalog: seller.catalog_hash.clone(),
+            settings: versions::settings_hash(&seller.settings),
         };
         let (mut new, mut changes) = (Vec::with_capacity(held.len()), proposed.kept);
         for (transaction, (outcome, batch)) in held.into_iter().zip(proposed.outcomes) {

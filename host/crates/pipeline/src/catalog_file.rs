@@ -9,22 +9,33 @@
 //!
 //! A row with a SKU is about that product, and its `product_type` joins it to the row of that type; a row without
 //! one is about the type. An empty marketplace means all. What a row leaves open comes from the next broader one.
+//! Further columns may follow, in any order: [`MORE_COLUMNS`]. `host/docs/catalog.md` is the operator's page.
 
 use std::collections::HashMap;
 
-use ml_connector_domain::catalog::{Catalog, Rule, Subject};
+use ml_connector_domain::catalog::{Asked, Catalog, Rule, Subject};
+use ml_connector_domain::{Currency, Date, Money, Region};
 
-/// The columns, in the order in which errors name them.
+/// The columns that every file has, in the order in which errors name them.
 pub const COLUMNS: [&str; 6] =
     ["sku", "product_type", "marketplace", "revenue_account", "cogs_account", "cost_center"];
+
+/// The columns that a file may have besides.
+pub const MORE_COLUMNS: [&str; 5] = ["region", "valid_from", "valid_to", "unit_cost", "unit_cost_currency"];
+
+/// Columns in all.
+const COLUMN_COUNT: usize = COLUMNS.len() + MORE_COLUMNS.len();
 
 /// Characters of an account or cost centre: a segment value has at most 25 (Oracle, GlInterface.csv).
 const SEGMENT_CHARS_MAX: usize = 25;
 
 /// Something wrong with a catalog file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("CAT-FILE: {file}:{line}:{column}: {message}")]
+#[error("{code}: {file}:{line}:{column}: {message}")]
 pub struct CatalogError {
+    /// `CAT-FILE`: it cannot be read; `CAT-AMBIGUOUS`: two rules of equal precedence hold on the same day;
+    /// `CAT-NO-REVENUE`: a product that is named and yet not mapped.
+    pub code: &'static str,
     /// The file's name.
     pub file: String,
     /// Line, from 1.
@@ -42,9 +53,9 @@ pub struct CatalogError {
 pub fn parse(file: &str, text: &str) -> Result<Catalog, Vec<CatalogError>> {
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let positions = header(file, &mut reader).map_err(|error| vec![error])?;
+    let header = header(file, &mut reader).map_err(|error| vec![error])?;
     let mut file =
-        FileReader { file, text, positions, rules: Vec::new(), seen: HashMap::new(), errors: Vec::new() };
+        FileReader { file, text, header, rules: Vec::new(), lines: Vec::new(), errors: Vec::new() };
     for record in reader.into_records() {
         match record {
             Ok(record) => file.row(&record),
@@ -57,83 +68,178 @@ pub fn parse(file: &str, text: &str) -> Result<Catalog, Vec<CatalogError>> {
     file.finish()
 }
 
-fn header(file: &str, reader: &mut csv::Reader<&[u8]>) -> Result<[usize; 6], CatalogError> {
-    let wrong =
-        |column: usize, message: String| CatalogError { file: file.to_owned(), line: 1, column, message };
+/// Where each column stands in the file.
+struct Header {
+    places: [Option<usize>; COLUMN_COUNT],
+    fields: usize,
+}
+
+fn all_columns() -> impl Iterator<Item = &'static str> {
+    COLUMNS.into_iter().chain(MORE_COLUMNS)
+}
+
+fn header(file: &str, reader: &mut csv::Reader<&[u8]>) -> Result<Header, CatalogError> {
+    let wrong = |column: usize, message: String| CatalogError {
+        code: "CAT-FILE",
+        file: file.to_owned(),
+        line: 1,
+        column,
+        message,
+    };
     let names = reader.headers().map_err(|error| wrong(1, error.to_string()))?.clone();
-    let mut positions = [usize::MAX; 6];
+    let mut places = [None; COLUMN_COUNT];
+    let mut column = 1;
     for (index, name) in names.iter().enumerate() {
-        let Some(known) = COLUMNS.iter().position(|column| *column == name) else {
-            return Err(wrong(index + 1, format!("unknown column `{name}`: write {}", COLUMNS.join(","))));
+        let Some(known) = all_columns().position(|column| column == name) else {
+            let message = format!(
+                "unknown column `{name}`: write {}, and of {} what is needed",
+                COLUMNS.join(","),
+                MORE_COLUMNS.join(",")
+            );
+            return Err(wrong(column, message));
         };
-        positions[known] = index;
+        if places[known].replace(index).is_some() {
+            return Err(wrong(column, format!("column `{name}` is there twice: remove one")));
+        }
+        column += name.chars().count() + 1;
     }
-    match positions.iter().position(|position| *position == usize::MAX) {
+    match places[..COLUMNS.len()].iter().position(Option::is_none) {
         Some(missing) => Err(wrong(1, format!("column `{}` is missing", COLUMNS[missing]))),
-        None => Ok(positions),
+        None => Ok(Header { places, fields: names.len() }),
     }
 }
 
 struct FileReader<'a> {
     file: &'a str,
     text: &'a str,
-    positions: [usize; 6],
+    header: Header,
     rules: Vec<Rule>,
-    seen: HashMap<(String, String), u64>,
+    /// The line of each rule.
+    lines: Vec<u64>,
     errors: Vec<CatalogError>,
 }
 
+/// What is said of a row that cannot become a rule.
+const NO_SUBJECT: &str = "a row needs a sku or a product_type";
+
 impl FileReader<'_> {
     fn error(&mut self, line: u64, column: usize, message: String) {
-        self.errors.push(CatalogError { file: self.file.to_owned(), line, column, message });
+        self.errors.push(CatalogError {
+            code: "CAT-FILE",
+            file: self.file.to_owned(),
+            line,
+            column,
+            message,
+        });
     }
 
     fn row(&mut self, record: &csv::StringRecord) {
         let line = record.position().map_or(0, csv::Position::line);
-        if record.len() != COLUMNS.len() {
-            let message = format!("{} fields, the header has {}", record.len(), COLUMNS.len());
+        if record.len() != self.header.fields {
+            let message = format!("{} fields, the header has {}", record.len(), self.header.fields);
             return self.error(line, 1, message);
         }
         let field = |index: usize| -> Option<String> {
-            record.get(self.positions[index]).filter(|text| !text.is_empty()).map(str::to_owned)
+            let text = record.get(self.header.places[index]?)?;
+            Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let [sku, product_type, marketplace, revenue, cogs, cost_center] = std::array::from_fn(field);
+        let [region, from, to, cost, currency] = std::array::from_fn(|index| field(COLUMNS.len() + index));
         let subject = match (&sku, &product_type) {
             (Some(sku), _) => Subject::Sku(sku.as_str().into()),
             (None, Some(kind)) => Subject::ProductType(kind.clone()),
-            (None, None) => {
-                return self.error(line, 1, "a row needs a sku or a product_type".to_owned());
-            }
+            (None, None) => return self.error(line, 1, NO_SUBJECT.to_owned()),
         };
-        for (index, value) in [(3, &revenue), (4, &cogs), (5, &cost_center)] {
-            self.segment(line, index, value.as_deref());
+        for (name, value) in
+            [("revenue_account", &revenue), ("cogs_account", &cogs), ("cost_center", &cost_center)]
+        {
+            self.segment(line, name, value.as_deref());
         }
-        if sku.is_none() && revenue.is_none() && cogs.is_none() && cost_center.is_none() {
-            self.error(line, 1, "a product type's row needs an account or a cost center".to_owned());
+        if sku.is_none() && [&revenue, &cogs, &cost_center, &cost].into_iter().all(Option::is_none) {
+            let message = "a product type's row needs an account, a cost center or a unit_cost";
+            self.error(line, 1, message.to_owned());
         }
-        let key = (format!("{subject:?}"), marketplace.clone().unwrap_or_default());
-        if let Some(before) = self.seen.insert(key, line) {
-            let message = format!("line {before} is about the same product and marketplace: remove one");
-            self.error(line, 1, message);
-        }
-        self.rules.push(Rule {
+        let rule = Rule {
             product_type: sku.and(product_type),
-            subject,
             marketplace: marketplace.map(|id| id.as_str().into()),
+            region: self.region(line, region),
+            valid_from: self.day(line, "valid_from", from),
+            valid_to: self.day(line, "valid_to", to),
             revenue,
             cogs,
             cost_center,
-            place: format!("{}:{line}", self.file),
-        });
+            unit_cost: self.unit_cost(line, cost, currency),
+            ..Rule::about(subject, format!("{}:{line}", self.file))
+        };
+        self.whole(line, &rule);
+        self.rules.push(rule);
+        self.lines.push(line);
+    }
+
+    /// What the fields of a row must be to each other.
+    fn whole(&mut self, line: u64, rule: &Rule) {
+        if let (Some(marketplace), Some(region)) = (&rule.marketplace, rule.region) {
+            let message =
+                format!("a row is about marketplace {marketplace} or about region {region}: leave one empty");
+            self.error(line, self.column_of(line, region.as_str()), message);
+        }
+        if let (Some(from), Some(to)) = (rule.valid_from, rule.valid_to)
+            && from > to
+        {
+            let message = format!("valid_from {from} is after valid_to {to}: the row never holds");
+            self.error(line, self.column_of(line, &from.to_string()), message);
+        }
+    }
+
+    fn region(&mut self, line: u64, text: Option<String>) -> Option<Region> {
+        let text = text?;
+        text.parse()
+            .map_err(|error| self.error(line, self.column_of(line, &text), format!("region: {error}")))
+            .ok()
+    }
+
+    fn day(&mut self, line: u64, name: &str, text: Option<String>) -> Option<Date> {
+        let text = text?;
+        let read = text.parse::<Date>().ok().filter(|day| day.to_string() == text);
+        if read.is_none() {
+            let message = format!("{name} `{text}` is no day: write it as 2026-11-01, in the ledger's zone");
+            self.error(line, self.column_of(line, &text), message);
+        }
+        read
+    }
+
+    /// Whole minor units: with a decimal point nobody could be sure which of the two 420 means.
+    fn unit_cost(&mut self, line: u64, cost: Option<String>, currency: Option<String>) -> Option<Money> {
+        let (cost, currency) = match (cost, currency) {
+            (None, None) => return None,
+            (Some(cost), Some(currency)) => (cost, currency),
+            (Some(one), None) | (None, Some(one)) => {
+                let message = "unit_cost and unit_cost_currency go together: write both".to_owned();
+                self.error(line, self.column_of(line, &one), message);
+                return None;
+            }
+        };
+        let minor = cost.parse::<i64>().ok().filter(|minor| *minor >= 0);
+        if minor.is_none() {
+            let message = format!("unit_cost `{cost}` is no number of minor units: write 420 for 4.20");
+            self.error(line, self.column_of(line, &cost), message);
+        }
+        match currency.parse::<Currency>() {
+            Ok(currency) => Some(Money::new(minor?, currency)),
+            Err(error) => {
+                let message = format!("unit_cost_currency: {error}");
+                self.error(line, self.column_of(line, &currency), message);
+                None
+            }
+        }
     }
 
     /// An account or cost centre is one segment's value: letters and digits.
-    fn segment(&mut self, line: u64, index: usize, value: Option<&str>) {
+    fn segment(&mut self, line: u64, name: &str, value: Option<&str>) {
         let Some(value) = value else { return };
         let fits = value.len() <= SEGMENT_CHARS_MAX && value.bytes().all(|b| b.is_ascii_alphanumeric());
         if !fits {
             let column = self.column_of(line, value);
-            let name = COLUMNS[index];
             let message =
                 format!("{name} `{value}` is no segment value: 1 to {SEGMENT_CHARS_MAX} letters and digits");
             self.error(line, column, message);
@@ -146,30 +252,87 @@ impl FileReader<'_> {
         text.find(value).map_or(1, |at| text[..at].chars().count() + 1)
     }
 
-    /// Rows that give no revenue account, by themselves or by their type, would map nothing.
     fn finish(mut self) -> Result<Catalog, Vec<CatalogError>> {
-        let catalog = Catalog { rules: self.rules.clone() };
-        for rule in &self.rules {
-            let Subject::Sku(sku) = &rule.subject else { continue };
-            let place = rule.marketplace.clone().unwrap_or_else(|| "".into());
-            if catalog.resolve(sku, &place, "0").is_none() {
-                let line = rule.place.rsplit(':').next().and_then(|line| line.parse().ok()).unwrap_or(0);
-                let message = match &rule.product_type {
-                    Some(kind) => {
-                        format!("{sku} has no revenue_account, and neither has product type `{kind}`")
-                    }
-                    None => {
-                        format!("{sku} has no revenue_account and no product_type that could give it one")
-                    }
-                };
-                self.errors.push(CatalogError { file: self.file.to_owned(), line, column: 1, message });
-            }
-        }
+        let catalog = Catalog { rules: std::mem::take(&mut self.rules) };
+        let ambiguous = self.ambiguous(&catalog.rules);
+        self.errors.extend(ambiguous);
+        let open = self.without_revenue(&catalog);
+        self.errors.extend(open);
         if self.errors.is_empty() {
             return Ok(catalog);
         }
         self.errors.sort_by_key(|error| (error.line, error.column));
         Err(self.errors)
+    }
+
+    /// Rules of equal precedence that hold on the same day: which of them decides, nobody could say.
+    fn ambiguous(&self, rules: &[Rule]) -> Vec<CatalogError> {
+        let mut same = HashMap::<_, Vec<usize>>::new();
+        for (at, rule) in rules.iter().enumerate() {
+            same.entry((&rule.subject, &rule.marketplace, rule.region)).or_default().push(at);
+        }
+        let mut found = Vec::new();
+        for places in same.into_values() {
+            for (n, later) in places.iter().enumerate() {
+                let both = |earlier: &&usize| rules[**earlier].overlap(&rules[*later]);
+                let Some((earlier, day)) =
+                    places[..n].iter().find_map(|earlier| Some((earlier, both(&earlier)?)))
+                else {
+                    continue;
+                };
+                let before = self.lines[*earlier];
+                let message = match day {
+                    Date::MIN => {
+                        format!("line {before} is about the same product and marketplace: remove one")
+                    }
+                    day => format!(
+                        "line {before} is about the same product and marketplace, and both hold on {day}: end one before the other begins"
+                    ),
+                };
+                let (file, line) = (self.file.to_owned(), self.lines[*later]);
+                found.push(CatalogError { code: "CAT-AMBIGUOUS", file, line, column: 1, message });
+            }
+        }
+        found
+    }
+
+    /// Rows that give no revenue account, by themselves or by their type, would map nothing while they hold.
+    fn without_revenue(&self, catalog: &Catalog) -> Vec<CatalogError> {
+        let index = catalog.index();
+        let anywhere = "".into();
+        let mut found = Vec::new();
+        for (rule, line) in catalog.rules.iter().zip(&self.lines) {
+            let Subject::Sku(sku) = &rule.subject else { continue };
+            let marketplace = rule.marketplace.as_ref().unwrap_or(&anywhere);
+            let few = Catalog { rules: index.bearing_on(sku).cloned().collect() };
+            let mut days = few.edges().into_iter().filter(|day| rule.holds_on(*day));
+            let open = days.find(|day| mapped(&few, rule, Asked { sku, marketplace, day: *day }).is_none());
+            let Some(day) = open else { continue };
+            let when = if day == Date::MIN { String::new() } else { format!(" from {day} on") };
+            let message = match &rule.product_type {
+                Some(kind) => {
+                    format!("{sku} has no revenue_account{when}, and neither has product type `{kind}`")
+                }
+                None => {
+                    format!("{sku} has no revenue_account{when} and no product_type that could give it one")
+                }
+            };
+            let (file, line) = (self.file.to_owned(), *line);
+            found.push(CatalogError { code: "CAT-NO-REVENUE", file, line, column: 1, message });
+        }
+        found
+    }
+}
+
+/// What a rule's product is mapped to where the rule holds; a rule of a region stands for any marketplace there.
+fn mapped(catalog: &Catalog, rule: &Rule, asked: Asked<'_>) -> Option<()> {
+    let listed = rule.region.map(ml_connector_domain::region::marketplaces);
+    match listed {
+        None => catalog.resolve(asked, "0").map(|_| ()),
+        Some(ids) => ids.iter().try_for_each(|id| {
+            let marketplace = &(*id).into();
+            catalog.resolve(Asked { marketplace, ..asked }, "0").map(|_| ())
+        }),
     }
 }
 
@@ -183,9 +346,13 @@ mod tests {
     fn reads_rules_with_their_places() {
         let text = format!("{HEADER},mugs,,41000,51000,110\nMUG-1,mugs,,,,\n\"MUG, big\",,UK,41200,,120\n");
         let catalog = parse("c.csv", &text).expect("good");
-        let entry = catalog.resolve(&"MUG-1".into(), &"US".into(), "000").expect("mapped");
+        let resolve = |sku: &str, place: &str| {
+            let asked = Asked { sku: &sku.into(), marketplace: &place.into(), day: Date::MIN };
+            catalog.resolve(asked, "000")
+        };
+        let entry = resolve("MUG-1", "US").expect("mapped");
         assert_eq!((entry.revenue.as_str(), entry.rule.as_str()), ("41000", "c.csv:3 < c.csv:2"));
-        assert!(catalog.resolve(&"MUG, big".into(), &"UK".into(), "000").is_some());
+        assert!(resolve("MUG, big", "UK").is_some());
     }
 
     #[test]
@@ -206,6 +373,52 @@ mod tests {
         }
         let errors = parse("c.csv", "sku,typo\n").expect_err("bad header");
         assert!(errors[0].to_string().contains("unknown column `typo`"));
+    }
+
+    const DATED: &str = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center,region,valid_from,valid_to,unit_cost,unit_cost_currency\n";
+
+    #[test]
+    fn dates_regions_and_costs_are_read() {
+        let text = format!(
+            "{DATED},mugs,,41000,51000,110,,,,420,USD\nMUG-1,mugs,,,,,,,2026-10-31,,\nMUG-1,mugs,,41100,,,,2026-11-01,,450,USD\nMUG-1,,,41200,,,eu,2026-11-01,,,\n"
+        );
+        let catalog = parse("c.csv", &text).expect("good");
+        let on = |place: &str, day: &str| {
+            let day = day.parse().expect("a day");
+            let asked = Asked { sku: &"MUG-1".into(), marketplace: &place.into(), day };
+            catalog.resolve(asked, "000").map(|entry| (entry.revenue, entry.rule, entry.extra[0].1.clone()))
+        };
+        let row = |revenue: &str, rule: &str, cost: &str| {
+            Some((revenue.to_owned(), rule.to_owned(), cost.to_owned()))
+        };
+        assert_eq!(on("ATVPDKIKX0DER", "2026-10-31"), row("41000", "c.csv:3 < c.csv:2", "420"));
+        assert_eq!(on("ATVPDKIKX0DER", "2026-11-01"), row("41100", "c.csv:4 < c.csv:2", "450"));
+        assert_eq!(on("A1PA6795UKMFR9", "2026-11-01"), row("41200", "c.csv:5 < c.csv:4 < c.csv:2", "450"));
+    }
+
+    #[test]
+    fn mistakes_about_dates_regions_and_costs_have_their_place() {
+        let rows = [
+            ("A,,,1,,,eu,2026-02-30,,,\n", "CAT-FILE: c.csv:2:12: valid_from `2026-02-30` is no day"),
+            ("A,,,1,,,,2026-03-02,2026-03-01,,\n", "valid_from 2026-03-02 is after valid_to 2026-03-01"),
+            ("A,,US,1,,,eu,,,,\n", "c.csv:2:11: a row is about marketplace US or about region eu"),
+            ("A,,,1,,,asia,,,,\n", "c.csv:2:9: region: `asia` is not a region: write na, eu or fe"),
+            ("A,,,1,,,,,,4.20,USD\n", "unit_cost `4.20` is no number of minor units: write 420 for 4.20"),
+            ("A,,,1,,,,,,420,\n", "unit_cost and unit_cost_currency go together"),
+            (
+                "A,,,1,,,,,2026-03-31,,\nA,,,2,,,,2026-03-31,,,\n",
+                "CAT-AMBIGUOUS: c.csv:3:1: line 2 is about the same product and marketplace, and both hold on 2026-03-31",
+            ),
+            (
+                ",m,,1,,,,,2026-03-31,,\nA,m,,,,,,,,,\n",
+                "CAT-NO-REVENUE: c.csv:3:1: A has no revenue_account from 2026-04-01 on",
+            ),
+        ];
+        for (body, wanted) in rows {
+            let errors = parse("c.csv", &format!("{DATED}{body}")).expect_err(body);
+            assert!(errors.iter().any(|e| e.to_string().contains(wanted)), "{body}: {errors:?}");
+        }
+        assert!(parse("c.csv", &format!("{DATED}A,,,1,,,,,2026-03-31,,\nA,,,2,,,,2026-04-01,,,\n")).is_ok());
     }
 
     #[test]

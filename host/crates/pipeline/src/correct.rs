@@ -26,8 +26,9 @@ use ml_connector_storage::{Change, DocumentRow};
 
 use crate::invoices::{current_key, refunds};
 use crate::map::{self, Facts, ToReview};
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stored};
 
 /// How old an answer about the period may be: a person decides by it.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
@@ -87,6 +88,21 @@ pub async fn proposal(
     seller: &Seller,
     order: &OrderId,
 ) -> Result<Result<Correction, Vec<Reason>>, StageError> {
+    // By the versions in use, as the next order would be.
+    let parts = &versions::choose(parts, seller).await?;
+    let seller = &*catalogs::choose(parts, seller).await?;
+    proposal_as(parts, seller, order).await
+}
+
+/// As [`proposal`], by the very mapper and catalog of `parts` and `seller`.
+///
+/// # Errors
+/// As for [`proposal`].
+pub(crate) async fn proposal_as(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+) -> Result<Result<Correction, Vec<Reason>>, StageError> {
     let no = |code: &str, message: &str| Ok(Err(vec![Reason::new(code, order.as_str(), message)]));
     let Some(key) = current_key(parts, seller, order).await? else {
         return no("not-invoiced", "the order has no invoice that could be corrected");
@@ -112,8 +128,6 @@ pub async fn proposal(
         return no("refund-under-way", &message);
     }
     let order: Order = stored("order", &newest.record)?;
-    // By the version in use, as the next order would be.
-    let parts = &versions::choose(parts, seller).await?;
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
@@ -122,6 +136,18 @@ pub async fn proposal(
 /// # Errors
 /// The store failed, or somebody has planned it meanwhile ([`ml_connector_storage::StoreError::Twice`]).
 pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Result<(), StageError> {
+    Ok(parts.store.apply(planned(parts, seller, correction)?).await?)
+}
+
+/// The changes that plan both documents of a correction.
+///
+/// # Errors
+/// A sum does not fit.
+pub(crate) fn planned(
+    parts: &Parts,
+    seller: &Seller,
+    correction: &Correction,
+) -> Result<Vec<Change>, StageError> {
     let now = parts.clock.now();
     let Correction { posted, credit_memo, invoice, why, .. } = correction;
     let replaced = posted.document.key.as_str();
@@ -143,7 +169,7 @@ pub async fn plan(parts: &Parts, seller: &Seller, correction: &Correction) -> Re
             at: now,
         });
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 struct Correcting<'a> {
@@ -242,8 +268,7 @@ impl Correcting<'_> {
     }
 
     async fn mapped_order(&self) -> Or<MappedOrder> {
-        let products = self.order.items.iter().map(|item| (&item.sku, &self.order.marketplace));
-        let context = self.seller.context(products);
+        let context = self.seller.context(self.order.products(self.seller));
         let orders = std::slice::from_ref(self.order);
         let input = Batch::of(self.parts, "orders", &context, orders)?;
         let result = self.parts.mapper.map_orders(&context, orders).await;
@@ -267,9 +292,7 @@ impl Correcting<'_> {
                 ));
             };
             let refund: Transaction = stored("transaction", &found.record)?;
-            let place = refund.marketplace.as_ref();
-            let products = refund.legs.iter().filter_map(|leg| leg.sku.as_ref().zip(place));
-            let context = self.seller.context(products);
+            let context = self.seller.context(refund.products(self.seller));
             let refunds = std::slice::from_ref(&refund);
             let input = Batch::of(self.parts, "transactions", &context, refunds)?;
             let result = self.parts.mapper.map_transactions(&context, refunds).await;
@@ -299,12 +322,17 @@ impl Correcting<'_> {
         Ok(Ok((lines, batches)))
     }
 
-    /// The posted invoice's own date while its period is open, so that the month stays right; else today.
+    /// The posted invoice's own date while its period is open, so that the month stays right; else the first day of the
+    /// next open period, where the seller's policy is to move on; else today.
     async fn date(&self) -> Result<Date, StageError> {
         let own = self.posted.document.date;
         let module = Module::Receivables;
         let period = self.parts.target.period(&self.seller.ledger, module, own, FRESH).await?;
-        Ok(if module.takes(period.status) { own } else { self.seller.day(self.parts.clock.now()) })
+        if module.takes(period.status) {
+            return Ok(own);
+        }
+        let next = map::open_from(self.parts, self.seller, module, own, FRESH).await?;
+        Ok(next.map_or_else(|| self.seller.day(self.parts.clock.now()), |(day, _)| day))
     }
 
     /// Over all that refunds have left of the posted invoice; `None` if what is posted is no invoice.

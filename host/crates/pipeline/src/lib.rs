@@ -24,7 +24,10 @@ mod before;
 pub mod bulk;
 pub mod buyer;
 pub mod catalog_file;
+pub mod catalog_use;
+pub mod catalogs;
 pub mod correct;
+pub mod correct_range;
 pub mod explain;
 pub mod invoices;
 mod journal;
@@ -35,6 +38,7 @@ pub mod post;
 pub mod receipts;
 pub mod reconcile;
 pub mod report;
+pub mod resolve;
 pub mod reverse;
 pub mod seller;
 pub mod settle;
@@ -136,6 +140,8 @@ pub struct Parts {
     pub mapper: Arc<dyn Mapper>,
     /// What may take the mapper's place, and how versions are watched.
     pub versions: versions::Versions,
+    /// Catalogs that were read.
+    pub catalogs: catalogs::Catalogs,
 }
 
 /// Why a stage stopped. What it had not done yet is still pending.

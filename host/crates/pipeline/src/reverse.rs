@@ -105,7 +105,7 @@ fn opposite(original: &Document, date: Date) -> Result<Document, reversal::NotRe
     }
 }
 
-fn expectation(seller: &Seller, expected: Money, document: &Document) -> Expectation {
+pub(crate) fn expectation(seller: &Seller, expected: Money, document: &Document) -> Expectation {
     match document.body {
         Body::Journal { .. } => {
             let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
@@ -120,24 +120,29 @@ fn expectation(seller: &Seller, expected: Money, document: &Document) -> Expecta
 /// # Errors
 /// The store failed, or the document was taken back in the meantime.
 pub async fn plan(parts: &Parts, seller: &Seller, proposal: Proposal, who: &str) -> Result<(), ReverseError> {
-    let Proposal { original, document, expected, moved } = proposal;
-    let now = parts.clock.now();
-    let (key, by) = (original.document.key.clone(), document.key.clone());
-    let detail =
-        format!("{by} takes back {key}, over {expected} dated {}{moved}, asked for by {who}", document.date);
-    let planned = parts.store.apply(vec![
-        audit(now, &seller.id, original.document.subject(), Action::Planned, detail.clone()),
-        audit(now, &seller.id, document.subject(), Action::Planned, detail),
-        Change::Plan {
-            document: Box::new(document),
-            expected,
-            recognizes: vec![(key.as_str().to_owned(), leg::REVERSAL)],
-            at: now,
-        },
-    ]);
-    match planned.await {
+    let (key, by) = (proposal.original.document.key.clone(), proposal.document.key.clone());
+    match parts.store.apply(planned(parts, seller, &proposal, who)).await {
         Ok(()) => Ok(()),
         Err(ml_connector_storage::StoreError::Twice { .. }) => Err(ReverseError::Twice { key, by }),
         Err(error) => Err(StageError::from(error).into()),
     }
+}
+
+/// The changes that plan what was proposed.
+pub(crate) fn planned(parts: &Parts, seller: &Seller, proposal: &Proposal, who: &str) -> Vec<Change> {
+    let Proposal { original, document, expected, moved } = proposal;
+    let now = parts.clock.now();
+    let (key, by) = (&original.document.key, &document.key);
+    let detail =
+        format!("{by} takes back {key}, over {expected} dated {}{moved}, asked for by {who}", document.date);
+    vec![
+        audit(now, &seller.id, original.document.subject(), Action::Planned, detail.clone()),
+        audit(now, &seller.id, document.subject(), Action::Planned, detail),
+        Change::Plan {
+            document: Box::new(document.clone()),
+            expected: *expected,
+            recognizes: vec![(key.as_str().to_owned(), leg::REVERSAL)],
+            at: now,
+        },
+    ]
 }

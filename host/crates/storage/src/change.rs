@@ -1,15 +1,17 @@
 //! Everything that can be written, as data.
 
 use ml_connector_domain::audit::AuditEvent;
-use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::document::Document;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
 
+use crate::catalogs::CatalogChange;
+use crate::corrections::CorrectionChange;
 use crate::mapper_versions::MapperChange;
 use crate::read::Cursor;
+use crate::reviews::ReviewChange;
 use crate::upkeep::{Backfill, StoredPause};
 use crate::watch::FusionChange;
 
@@ -93,17 +95,12 @@ pub enum Change {
     },
     /// Records a call of a mapper.
     Batch(BatchRecord),
-    /// Keeps a catalog that documents are made with.
-    Catalog {
-        /// Whose.
-        seller: SellerId,
-        /// Its hash.
-        hash: ContentHash,
-        /// Its rules.
-        catalog: Catalog,
-        /// When it was loaded.
-        at: Timestamp,
-    },
+    /// About single items of the review queue.
+    ReviewItem(ReviewChange),
+    /// About corrections.
+    Correction(CorrectionChange),
+    /// About catalogs.
+    Catalog(CatalogChange),
     /// Keeps a transaction's journal lines until its settlement closes.
     Booking {
         /// Whose.

@@ -16,10 +16,13 @@
 //! transaction on that writes it.
 
 mod books;
+mod catalogs;
 mod change;
+mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
+mod reviews;
 mod sqlite;
 mod upkeep;
 mod watch;
@@ -27,7 +30,11 @@ mod watch;
 pub use books::{
     AccruedTransaction, Books, Comparison, DeferredTransaction, MadeBy, SettlementRow, SettlementTransaction,
 };
+pub use catalogs::{
+    CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions, NewestRecord,
+};
 pub use change::{BatchRecord, Change, ReviewDraft};
+pub use corrections::{CorrectionChange, Corrections};
 pub use log::{
     AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,
 };
@@ -39,6 +46,7 @@ pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount, Store,
 };
+pub use reviews::{ReviewChange, Reviews};
 pub use sqlite::SqliteStore;
 pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
 pub use watch::{AccountUse, FusionChange, Ledger, ShownDocument, WatchedDocument, Watching};

@@ -232,7 +232,14 @@ pub struct Counts {
 /// cannot be read back. Nothing is half done then.
 #[async_trait]
 pub trait Store:
-    crate::Upkeep + crate::Books + crate::Watching + crate::MapperVersions + crate::AuditLog
+    crate::Upkeep
+    + crate::Books
+    + crate::Watching
+    + crate::MapperVersions
+    + crate::CatalogVersions
+    + crate::Corrections
+    + crate::Reviews
+    + crate::AuditLog
 {
     /// Applies all changes, or none.
     ///

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use jiff::SignedDuration;
 use ml_connector_domain::{SellerId, Timestamp};
 use ml_connector_pipeline::versions::{self, replay as again, sum_by_account};
@@ -13,17 +13,10 @@ use ml_connector_storage::{DifferenceTotals, MapperVersions as _};
 
 use super::{life, look};
 use crate::app::App;
-use crate::commands::{Outcome, say};
+use crate::commands::{Outcome, say, table};
 use crate::config::Config;
 
 type Failure = Box<dyn std::error::Error>;
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(header.to_vec());
-    table
-}
 
 fn seller(app: &App, id: &str) -> Result<(Seller, Parts), Failure> {
     let found = app.sellers()?.into_iter().find(|(seller, _)| seller.id == SellerId::new(id));

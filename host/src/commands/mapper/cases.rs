@@ -76,6 +76,8 @@ struct Entry {
     cogs_account: Option<String>,
     cost_center: String,
     rule: String,
+    #[serde(default)]
+    extra: Vec<(String, String)>,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +180,7 @@ impl Context {
             cogs: entry.cogs_account,
             cost_center: entry.cost_center,
             rule: entry.rule,
+            extra: entry.extra,
         };
         Ok(BatchContext {
             seller: self.seller.as_str().into(),

@@ -43,7 +43,7 @@ fn sellers(config: &Config, whom: &Whom) -> Result<Vec<SellerId>, String> {
 ///
 /// # Errors
 /// `MAP-VERSION`: none, or several.
-pub(super) async fn version(app: &App, text: &str) -> Result<ContentHash, Failure> {
+pub(in crate::commands) async fn version(app: &App, text: &str) -> Result<ContentHash, Failure> {
     let mut found: Vec<ContentHash> =
         app.store.mapper_versions().await?.into_iter().map(|row| row.digest).collect();
     found.retain(|digest| begins(digest, text));

@@ -20,6 +20,8 @@ use ml_connector_storage::Component;
 use super::Outcome;
 use crate::config::Config;
 
+pub(super) use life::version;
+
 /// All of them.
 #[derive(Subcommand)]
 pub(crate) enum MapperCommand {

@@ -54,7 +54,7 @@ fn about<'a>(documents: &'a [Document], rows: &'a [DocumentRow]) -> impl Iterato
 
 /// Corrects one order whose accounts changed; what stands in Fusion then is what the new accounts say, refunds included.
 async fn corrected(connected: &mut Connected, order: &OrderId) -> correct::Correction {
-    for rule in &mut connected.seller.catalog.rules {
+    for rule in &mut std::sync::Arc::make_mut(&mut connected.seller.catalog).rules {
         rule.revenue = Some("41300".to_owned());
         rule.cost_center = Some("000".to_owned());
     }

@@ -2,6 +2,7 @@
 //! bulk import, over sockets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::Clock as _;
@@ -162,14 +163,9 @@ async fn pain_11_a_product_that_fusions_inventory_lacks_is_invoiced_all_the_same
     let lacking: Vec<&str> =
         products.iter().filter(|p| p["mapped"] == false).filter_map(|p| p["sku"].as_str()).collect();
     // The catalog names them; Fusion's inventory still does not.
-    connected.seller.catalog.rules.extend(lacking.iter().map(|sku| Rule {
-        subject: Subject::Sku((*sku).into()),
-        marketplace: None,
-        product_type: None,
+    Arc::make_mut(&mut connected.seller.catalog).rules.extend(lacking.iter().map(|sku| Rule {
         revenue: Some("41000".to_owned()),
-        cogs: None,
-        cost_center: None,
-        place: "catalog.csv:99".to_owned(),
+        ..Rule::about(Subject::Sku((*sku).into()), "catalog.csv:99")
     }));
     connected.run_until(connected.simulator.world.scenario.end).await;
     assert!(postings(&connected, "rejected").await.is_empty());

@@ -16,6 +16,7 @@ use ml_connector_fusion::{
     AuthMethod, FusionClient, FusionCredentialSource, FusionCredentials, FusionOptions,
 };
 use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::catalogs::Catalogs;
 use ml_connector_pipeline::poll::{self, Polled};
 use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::worker::{Cadence, Until, Worker};
@@ -391,6 +392,7 @@ fn parts(
         clock: Arc::new(clock.clone()),
         mapper: Arc::new(mapper("standard")),
         versions: Versions::default(),
+        catalogs: Catalogs::default(),
     }
 }
 
@@ -417,7 +419,7 @@ fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
         settings: settings.map(|(place, regime)| (format!("tax.{place}"), text(regime))).collect(),
         zone: ledger.zone().expect("a zone"),
         ledger,
-        catalog: catalog_file::parse("catalog.csv", &csv).expect("a good catalog"),
+        catalog: Arc::new(catalog_file::parse("catalog.csv", &csv).expect("a good catalog")),
         catalog_hash: ContentHash::of(csv.as_bytes()),
     }
 }

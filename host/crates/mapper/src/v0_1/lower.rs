@@ -16,7 +16,14 @@ pub(crate) fn with_context<R>(context: &BatchContext, call: impl FnOnce(wit::Bat
     let ledger = &context.ledger;
     let settings: Vec<_> = context.settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     let accounts: Vec<_> = ledger.accounts.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    let catalog: Vec<_> = context.catalog.iter().map(catalog_entry).collect();
+    let extras = context.catalog.iter().flat_map(|entry| &entry.extra);
+    let extras: Vec<_> = extras.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut extras = &extras[..];
+    let catalog: Vec<_> = context
+        .catalog
+        .iter()
+        .map(|entry| catalog_entry(entry, take(&mut extras, entry.extra.len())))
+        .collect();
     call(wit::BatchContext {
         seller: context.seller.as_str(),
         settings: &settings,
@@ -34,7 +41,10 @@ pub(crate) fn with_context<R>(context: &BatchContext, call: impl FnOnce(wit::Bat
     })
 }
 
-fn catalog_entry(entry: &ml_connector_domain::catalog::CatalogEntry) -> wit::CatalogEntry<'_> {
+fn catalog_entry<'a>(
+    entry: &'a ml_connector_domain::catalog::CatalogEntry,
+    extra: &'a [(&'a str, &'a str)],
+) -> wit::CatalogEntry<'a> {
     wit::CatalogEntry {
         sku: entry.sku.as_str(),
         marketplace: entry.marketplace.as_str(),
@@ -42,7 +52,7 @@ fn catalog_entry(entry: &ml_connector_domain::catalog::CatalogEntry) -> wit::Cat
         cogs_account: entry.cogs.as_deref(),
         cost_center: &entry.cost_center,
         rule: &entry.rule,
-        extra: &[],
+        extra,
     }
 }
 

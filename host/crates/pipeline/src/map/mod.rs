@@ -9,6 +9,8 @@ mod orders;
 mod transactions;
 
 pub use orders::map_orders;
+pub(crate) use orders::{attempt as attempt_order, invoice_date};
+pub(crate) use transactions::attempt as attempt_transaction;
 pub use transactions::map_transactions;
 pub(crate) use transactions::propose;
 

@@ -15,8 +15,9 @@ use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::{current_key, taken_back};
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
 
 /// Maps every order that is ready; says how many those were.
 ///
@@ -26,6 +27,7 @@ pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageEr
     let mut total = 0;
     loop {
         let parts = &versions::choose(parts, seller).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::ORDER, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
@@ -33,7 +35,9 @@ pub async fn map_orders(parts: &Parts, seller: &Seller) -> Result<usize, StageEr
         total += records.len();
         let orders: Vec<Order> =
             records.iter().map(|json| stored("order", json)).collect::<Result<_, _>>()?;
-        map_batch(parts, seller, &orders).await?;
+        for batch in seller.batches(orders) {
+            map_batch(parts, seller, &batch).await?;
+        }
     }
 }
 
@@ -43,9 +47,7 @@ fn map_batch<'a>(
     orders: &'a [Order],
 ) -> Pin<Box<dyn Future<Output = Result<(), StageError>> + Send + 'a>> {
     Box::pin(async move {
-        let products =
-            orders.iter().flat_map(|order| order.items.iter().map(|item| (&item.sku, &order.marketplace)));
-        let context = seller.context(products);
+        let context = seller.context(orders.iter().flat_map(|order| order.products(seller)));
         let input = Batch::of(parts, "orders", &context, orders)?;
         let result = parts.mapper.map_orders(&context, orders).await;
         let mut batch = input.kept(parts, seller, &result)?;
@@ -87,8 +89,41 @@ async fn judge(
     seller: &Seller,
     orders: &[Order],
     outcomes: Vec<OrderOutcome>,
-    (input, batch): (&ContentHash, Vec<Change>),
+    kept: (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
+    let changes = decide(parts, seller, orders, outcomes, kept).await?;
+    Ok(parts.store.apply(changes).await?)
+}
+
+/// What would be changed if an order that no document recognises were mapped now, by the very mapper and catalog of
+/// `parts` and `seller`. Changes nothing.
+///
+/// # Errors
+/// A question to Fusion, the sandbox or the store failed.
+pub(crate) async fn attempt(
+    parts: &Parts,
+    seller: &Seller,
+    order: &Order,
+) -> Result<Vec<Change>, StageError> {
+    let orders = std::slice::from_ref(order);
+    let context = seller.context(order.products(seller));
+    let input = Batch::of(parts, "orders", &context, orders)?;
+    let result = parts.mapper.map_orders(&context, orders).await;
+    let batch = input.kept(parts, seller, &result)?;
+    match result {
+        Ok(mapped) => decide(parts, seller, orders, mapped.outcomes, (&input.name, batch)).await,
+        Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
+        Err(fault) => Ok(to_review(seller, order, parts.clock.now()).and_stage(&[fault_reason(&fault)])),
+    }
+}
+
+async fn decide(
+    parts: &Parts,
+    seller: &Seller,
+    orders: &[Order],
+    outcomes: Vec<OrderOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
     let now = parts.clock.now();
     let (mut accounts, mut dates) = (BTreeSet::new(), BTreeSet::new());
     for (order, outcome) in orders.iter().zip(&outcomes) {
@@ -107,7 +142,7 @@ async fn judge(
         };
         changes.extend(decided);
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 pub(crate) fn invoice_date(seller: &Seller, order: &Order) -> Date {

@@ -19,8 +19,9 @@ use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
 use crate::invoices::{current_key, refunds, taken_back};
+use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
-use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
+use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
 
 /// How long a refund waits for its order to be decided before a person has to look.
 const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -33,18 +34,27 @@ pub async fn map_transactions(parts: &Parts, seller: &Seller) -> Result<usize, S
     let held = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::HELD, 10 * BATCH).await?;
     for chunk in held.chunks(BATCH as usize) {
         let parts = &versions::choose(parts, seller).await?;
-        map_batch(parts, seller, &read(chunk)?).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
+        map_each(parts, seller, read(chunk)?).await?;
     }
     let mut total = 0;
     loop {
         let parts = &versions::choose(parts, seller).await?;
+        let seller = &*catalogs::choose(parts, seller).await?;
         let records = parts.store.at_stage(&seller.id, kind::TRANSACTION, stage::READY, BATCH).await?;
         if records.is_empty() {
             return Ok(total);
         }
         total += records.len();
-        map_batch(parts, seller, &read(&records)?).await?;
+        map_each(parts, seller, read(&records)?).await?;
     }
+}
+
+async fn map_each(parts: &Parts, seller: &Seller, records: Vec<Transaction>) -> Result<(), StageError> {
+    for batch in seller.batches(records) {
+        map_batch(parts, seller, &batch).await?;
+    }
+    Ok(())
 }
 
 fn read(records: &[String]) -> Result<Vec<Transaction>, StageError> {
@@ -92,11 +102,7 @@ fn map_batch<'a>(
 }
 
 fn context(seller: &Seller, transactions: &[Transaction]) -> BatchContext {
-    let products = transactions.iter().flat_map(|t| {
-        let place = t.marketplace.as_ref();
-        t.legs.iter().filter_map(move |leg| leg.sku.as_ref().zip(place))
-    });
-    seller.context(products)
+    seller.context(transactions.iter().flat_map(|one| one.products(seller)))
 }
 
 /// What the mapper makes of transactions, judged by nobody yet.
@@ -117,8 +123,10 @@ pub(crate) async fn propose(
     transactions: &[Transaction],
 ) -> Result<Proposed, StageError> {
     let mut proposed = Proposed { outcomes: Vec::with_capacity(transactions.len()), kept: Vec::new() };
+    let batches = seller.batches(transactions.to_vec());
     // The next chunk is on top, so that outcomes come in the order of the transactions.
-    let mut chunks: Vec<&[Transaction]> = transactions.chunks(BATCH as usize).rev().collect();
+    let mut chunks: Vec<&[Transaction]> =
+        batches.iter().flat_map(|batch| batch.chunks(BATCH as usize)).rev().collect();
     while let Some(chunk) = chunks.pop() {
         let context = context(seller, chunk);
         let input = Batch::of(parts, "transactions", &context, chunk)?;
@@ -157,15 +165,84 @@ async fn judge(
     seller: &Seller,
     transactions: &[Transaction],
     outcomes: Vec<TransactionOutcome>,
-    (input, batch): (&ContentHash, Vec<Change>),
+    kept: (&ContentHash, Vec<Change>),
 ) -> Result<(), StageError> {
+    let changes = decide(parts, seller, transactions, outcomes, kept).await?;
+    Ok(parts.store.apply(changes).await?)
+}
+
+/// What would be changed if a transaction were mapped now, by the very mapper and catalog of `parts` and `seller`; of a
+/// refund whose transaction is booked already only its credit memo. Changes nothing.
+///
+/// # Errors
+/// A question to Fusion, the sandbox or the store failed.
+pub(crate) async fn attempt(
+    parts: &Parts,
+    seller: &Seller,
+    transaction: &Transaction,
+    only_refund: bool,
+) -> Result<Vec<Change>, StageError> {
+    let transactions = std::slice::from_ref(transaction);
+    let context = seller.context(transaction.products(seller));
+    let input = Batch::of(parts, "transactions", &context, transactions)?;
+    let result = parts.mapper.map_transactions(&context, transactions).await;
+    let batch = input.kept(parts, seller, &result)?;
+    match result {
+        Ok(mapped) if only_refund => {
+            let outcome = mapped.outcomes.into_iter().next();
+            refund_again(parts, seller, transaction, outcome, (&input.name, batch)).await
+        }
+        Ok(mapped) => decide(parts, seller, transactions, mapped.outcomes, (&input.name, batch)).await,
+        Err(fault) if fault.code == HOST_FAULT => Err(StageError::MapperHost(fault.message)),
+        Err(fault) => {
+            Ok(to_review(seller, transaction, parts.clock.now()).and_stage(&[fault_reason(&fault)]))
+        }
+    }
+}
+
+/// The credit memo of a refund that is booked: what its transaction does to its settlement stays.
+async fn refund_again(
+    parts: &Parts,
+    seller: &Seller,
+    transaction: &Transaction,
+    outcome: Option<TransactionOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
+    let credit_memo = match outcome {
+        Some(TransactionOutcome::Booking(Booking { credit_memo: Some(credit_memo), .. })) => credit_memo,
+        Some(TransactionOutcome::Review(reasons)) => CreditMemoOutcome::Review(reasons),
+        _ => {
+            let reason =
+                Reason::new("no-credit-memo", transaction.id.as_str(), "the mapper credits nothing for it");
+            CreditMemoOutcome::Review(vec![reason])
+        }
+    };
+    let outcomes = [TransactionOutcome::Booking(Booking {
+        journal: Vec::new(),
+        credit_memo: Some(credit_memo.clone()),
+    })];
+    let facts = facts(parts, seller, std::slice::from_ref(transaction), &outcomes).await?;
+    let now = parts.clock.now();
+    let mut judge = Judge { parts, seller, facts, input, now, credited: HashMap::new() };
+    // Nothing as long as the order is not decided: the item waits on.
+    let decided = judge.refund(transaction, credit_memo).await?;
+    Ok(decided.map(|own| batch.into_iter().chain(own).collect()).unwrap_or_default())
+}
+
+async fn decide(
+    parts: &Parts,
+    seller: &Seller,
+    transactions: &[Transaction],
+    outcomes: Vec<TransactionOutcome>,
+    (input, batch): (&ContentHash, Vec<Change>),
+) -> Result<Vec<Change>, StageError> {
     let facts = facts(parts, seller, transactions, &outcomes).await?;
     let mut judge = Judge { parts, seller, facts, input, now: parts.clock.now(), credited: HashMap::new() };
     let mut changes = batch;
     for (transaction, outcome) in transactions.iter().zip(outcomes) {
         changes.extend(judge.decide(transaction, outcome).await?);
     }
-    Ok(parts.store.apply(changes).await?)
+    Ok(changes)
 }
 
 async fn facts(

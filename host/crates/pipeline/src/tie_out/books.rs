@@ -112,7 +112,7 @@ impl<'a> Books<'a> {
             period,
             settlements,
             documents,
-            journal_of: under(leg::SETTLEMENT).await?,
+            journal_of: newest(under(leg::SETTLEMENT).await?, &under(leg::REPLACEMENT).await?),
             receipt_of: under(leg::RECEIPT).await?,
             comparisons: comparisons.into_iter().map(|one| (one.document, one.finding)).collect(),
             accrued: store.accrued(&seller.id, false).await?,
@@ -143,6 +143,19 @@ impl<'a> Books<'a> {
             None => self.seller.ledger.account("clearing"),
         }
     }
+}
+
+/// What is recognised stands in the newest revision of the document that recognises it.
+fn newest(
+    mut recognized: HashMap<String, DocumentKey>,
+    replaced: &HashMap<String, DocumentKey>,
+) -> HashMap<String, DocumentKey> {
+    for key in recognized.values_mut() {
+        while let Some(next) = replaced.get(key.as_str()) {
+            *key = next.clone();
+        }
+    }
+    recognized
 }
 
 async fn late(store: &dyn Store, seller: &Seller, period: Period) -> Result<Vec<Transaction>, StageError> {
@@ -206,6 +219,11 @@ async fn settlement(
 ) -> Result<Option<Settlement>, StageError> {
     let reserve = seller.ledger.account(purpose::RESERVE).unwrap_or_default();
     let (mut rows, mut settlement_id) = (Vec::new(), None);
+    let mut revised = HashMap::new();
+    for journal in journals.iter().filter(|journal| journal.revision > 0) {
+        let behind = store.behind_journal(&journal.key).await?;
+        revised.extend(behind.into_iter().map(|one| (one.transaction, one.lines)));
+    }
     for one in store.settlement_transactions(&seller.id, &group.id).await? {
         let transaction: Transaction = stored("transaction", &one.record)?;
         if !transaction.counts() || one.stage == stage::HISTORY {
@@ -213,7 +231,7 @@ async fn settlement(
         }
         settlement_id = settlement_id.or(transaction.settlement.clone());
         let mapped = [stage::BOOKED, stage::DOCUMENTED, stage::SKIPPED].contains(&one.stage.as_str());
-        let lines = one.lines.filter(|_| mapped);
+        let lines = revised.remove(transaction.id.as_str()).or(one.lines).filter(|_| mapped);
         rows.push(Row {
             id: transaction.id.as_str().to_owned(),
             economic_id: one.economic_id,

@@ -8,7 +8,9 @@ use sqlx::{Sqlite, Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
-use super::{SqliteStore, books, failed, log, mapper_versions, upkeep, watch};
+use super::{
+    SqliteStore, books, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch,
+};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -42,7 +44,9 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Canonical { .. } => canonical(tx, change).await,
         Change::Stage { .. } => stage(tx, change).await,
         Change::Batch(batch) => mapper_batch(tx, batch).await,
-        Change::Catalog { .. } => catalog(tx, change).await,
+        Change::ReviewItem(change) => reviews::apply(tx, change).await,
+        Change::Correction(change) => corrections::apply(tx, change).await,
+        Change::Catalog(change) => catalogs::apply(tx, change).await,
         Change::Booking { .. } => booking(tx, change).await,
         Change::Cash { .. } => cash(tx, change).await,
         Change::Accrual { .. } | Change::AccruedMonth { .. } => books::apply(tx, change).await,
@@ -167,19 +171,6 @@ async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
     .execute(&mut **tx)
     .await
     .map_err(failed("recording a batch"))?;
-    Ok(())
-}
-
-async fn catalog(tx: &mut Tx, change: Change) -> Result<()> {
-    let Change::Catalog { seller, hash, catalog, at } = change else { return Ok(()) };
-    query("INSERT OR IGNORE INTO catalog_version (hash, seller, body, loaded_at) VALUES (?, ?, ?, ?)")
-        .bind(hash.as_str())
-        .bind(seller.as_str())
-        .bind(to_json("a catalog", &catalog)?)
-        .bind(millis(at))
-        .execute(&mut **tx)
-        .await
-        .map_err(failed("keeping a catalog"))?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The Merkle log: appending to it, and giving leaves to events from before it. `read` reads it.
 
-mod read;
+pub(super) mod read;
 
 use ml_connector_domain::audit::merkle::Frontier;
 use ml_connector_domain::audit::{Action, AuditEvent, Leaf};

@@ -140,11 +140,14 @@ impl MapperVersions for SqliteStore {
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading a batch's documents"))?;
-        let bookings = query("SELECT transaction_id, lines FROM booking WHERE batch = ?")
-            .bind(input.as_str())
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading a batch's bookings"))?;
+        let bookings = query(
+            "SELECT transaction_id, lines FROM booking WHERE batch = ?1
+             UNION ALL SELECT transaction_id, lines FROM revised_booking WHERE batch = ?1",
+        )
+        .bind(input.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading a batch's bookings"))?;
         Ok(MadeInBatch {
             documents: documents.iter().map(|row| get(row, "body")).collect::<Result<_>>()?,
             bookings: bookings

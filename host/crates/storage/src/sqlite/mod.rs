@@ -3,9 +3,12 @@
 mod apply;
 mod books;
 mod bulk;
+mod catalogs;
+mod corrections;
 mod log;
 mod mapper_versions;
 mod read;
+mod reviews;
 mod rows;
 #[cfg(test)]
 mod tests;

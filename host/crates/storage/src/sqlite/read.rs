@@ -73,7 +73,7 @@ fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
     })
 }
 
-fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
+pub(super) fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
     Ok(ReviewRow {
         id: get(row, "id")?,
         seller: SellerId::new(get::<String>(row, "seller")?),

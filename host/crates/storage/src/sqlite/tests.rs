@@ -13,8 +13,9 @@ use ml_connector_domain::posting::State;
 use ml_connector_domain::{Currency, DocumentKey, Money, Region, SellerId, Timestamp};
 
 use crate::{
-    AccountUse, Change, Component, Cursor, FusionChange, Ledger, MapperChange, MapperVersions as _, Pointer,
-    ReviewDraft, ShownDocument, SqliteStore, Store as _, StoreError, Watching as _,
+    AccountUse, CatalogChange, CatalogPointer, CatalogVersion, CatalogVersions as _, Change, Component,
+    Cursor, FusionChange, Ledger, MapperChange, MapperVersions as _, Pointer, ReviewDraft, ShownDocument,
+    SqliteStore, Store as _, StoreError, Watching as _,
 };
 
 /// A store in a file of its own, removed at the end.
@@ -523,4 +524,42 @@ async fn one_version_is_active_and_one_is_the_shadow() {
     };
     fresh.store.apply(vec![Change::Mapper(unknown)]).await.expect_err("it is not the seller's");
     assert_eq!(fresh.store.mapper_pointer(&seller()).await.expect("reads"), wanted);
+}
+
+fn catalog(bytes: &[u8]) -> CatalogVersion {
+    CatalogVersion {
+        seller: seller(),
+        hash: ContentHash::of(bytes),
+        file: "c.csv".to_owned(),
+        bytes: bytes.to_vec(),
+        catalog: ml_connector_domain::catalog::Catalog::default(),
+        why: "a test".to_owned(),
+        at: at(1),
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_is_kept_as_it_came_for_ever_and_only_what_a_seller_has_decides() {
+    let fresh = Fresh::open().await;
+    let [one, two] = [catalog(b"one"), catalog(b"two")];
+    let keep = |version: &CatalogVersion| Change::Catalog(CatalogChange::Keep(Box::new(version.clone())));
+    let activate = |hash: Option<&ContentHash>, n| {
+        let hash = hash.cloned();
+        Change::Catalog(CatalogChange::Activate { seller: seller(), hash, at: at(n) })
+    };
+    assert_eq!(fresh.store.catalog_pointer(&seller()).await.expect("reads"), CatalogPointer::default());
+    fresh.apply(vec![keep(&one), keep(&one), activate(Some(&one.hash), 2)]).await;
+    let pointer = || async { fresh.store.catalog_pointer(&seller()).await.expect("reads") };
+    assert_eq!(pointer().await, CatalogPointer { active: Some(one.hash.clone()), since: Some(at(2)) });
+    let never = fresh.store.apply(vec![activate(Some(&two.hash), 3)]).await;
+    assert!(never.expect_err("it is not the seller's").to_string().contains("import it first"));
+    fresh.apply(vec![keep(&two), activate(Some(&two.hash), 4), activate(None, 5)]).await;
+    assert_eq!(pointer().await, CatalogPointer { active: None, since: Some(at(5)) });
+    assert_eq!(fresh.store.catalog_bytes(&two.hash).await.expect("reads"), Some(b"two".to_vec()));
+    assert_eq!(fresh.store.catalog_versions().await.expect("reads").len(), 2);
+    for statement in ["DELETE FROM catalog_file", "UPDATE catalog_file SET bytes = x'00'"] {
+        let refused =
+            sqlx::query(statement).execute(&fresh.store.pool).await.expect_err("it is kept").to_string();
+        assert!(refused.contains("kept"), "{refused}");
+    }
 }

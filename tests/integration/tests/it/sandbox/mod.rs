@@ -37,6 +37,7 @@ fn context(settings: &[(&str, &str)]) -> BatchContext {
             cogs: None,
             cost_center: "110".to_owned(),
             rule: "catalog.csv:2".to_owned(),
+            extra: Vec::new(),
         }],
     }
 }

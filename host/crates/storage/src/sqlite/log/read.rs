@@ -32,7 +32,7 @@ fn recorded_row(row: &SqliteRow) -> Result<RecordedDocument> {
     Ok(RecordedDocument { row: document(row)?, body: get(row, "body")?, planned })
 }
 
-fn behind_row(row: &SqliteRow) -> Result<BehindJournal> {
+pub(in crate::sqlite) fn behind_row(row: &SqliteRow) -> Result<BehindJournal> {
     Ok(BehindJournal {
         transaction: get(row, "transaction_id")?,
         total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
@@ -161,6 +161,10 @@ impl AuditLog for SqliteStore {
     }
 
     async fn behind_journal(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
+        let revised = self.behind_revision(key).await?;
+        if !revised.is_empty() {
+            return Ok(revised);
+        }
         let rows = query(
             "SELECT DISTINCT b.* FROM recognition g
              JOIN work w INDEXED BY work_by_economic
