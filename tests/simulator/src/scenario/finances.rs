@@ -3,6 +3,7 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::breakdowns::{Breakdown, leaf, node, refund_item, shipment_item, transaction_cut};
 use super::{Currency, Item, Marketplace, Order, Profile, Region, ScenarioOptions, Seller, year};
 use crate::clock::{DAY, HOUR};
 
@@ -22,26 +23,6 @@ pub(crate) fn cycles(options: &ScenarioOptions) -> i64 {
         Profile::Year => year::LONGEST_TAIL_DAYS,
     };
     i64::from((options.days + tail).div_ceil(14))
-}
-
-/// A node of a breakdown tree.
-#[derive(Debug, Clone)]
-pub struct Breakdown {
-    /// Amazon's type.
-    pub name: &'static str,
-    /// Minor units.
-    pub amount: i64,
-    /// Parts that sum to it.
-    pub parts: Vec<Breakdown>,
-}
-
-pub(super) fn leaf(name: &'static str, amount: i64) -> Breakdown {
-    Breakdown { name, amount, parts: Vec::new() }
-}
-
-pub(super) fn node(name: &'static str, parts: Vec<Breakdown>) -> Breakdown {
-    let parts: Vec<Breakdown> = parts.into_iter().filter(|part| part.amount != 0).collect();
-    Breakdown { name, amount: parts.iter().map(|part| part.amount).sum(), parts }
 }
 
 /// An item of a transaction.
@@ -250,8 +231,7 @@ impl Books<'_> {
         let marketplace = order.marketplace;
         let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
         let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
-        let items: Vec<TransactionItem> =
-            sold.iter().map(|item| self.shipment_item(marketplace, item)).collect();
+        let items: Vec<TransactionItem> = sold.iter().map(|item| shipment_item(marketplace, item)).collect();
         self.with_items("Shipment", "Order Payment", posted, order, n, items);
         if self.rng.random_ratio(1, 5) {
             self.defer();
@@ -260,7 +240,7 @@ impl Books<'_> {
             let refunded = posted + self.rng.random_range(DAY..18 * DAY);
             let whole = sold.len() == 1 || self.rng.random_bool(0.5);
             let chosen = &sold[..if whole { sold.len() } else { 1 }];
-            let items = chosen.iter().map(|item| refund_item(marketplace, item)).collect();
+            let items = chosen.iter().map(|item| refund_item(item)).collect();
             self.with_items("Refund", "Refund Order", refunded, order, n, items);
             if self.rng.random_ratio(1, 10) {
                 self.defer();
@@ -306,24 +286,6 @@ impl Books<'_> {
         self.transactions.push(release);
     }
 
-    pub(super) fn shipment_item(&mut self, marketplace: &Marketplace, item: &Item) -> TransactionItem {
-        let goods = item.price - item.discount;
-        let commission = -(goods * 15 / 100);
-        let fulfilment = -(i64::from(item.quantity) * (350 * marketplace.currency.per_cent() / 1_000));
-        let fee = |name, amount: i64| match marketplace.vat_percent {
-            0 => leaf(name, amount),
-            // In the EU Amazon charges VAT on its fees.
-            percent => node(name, vec![leaf("Base", amount), leaf("Tax", amount * i64::from(percent) / 100)]),
-        };
-        let mut breakdowns = buyer_roots(item, 1);
-        breakdowns.push(withheld(item, -1));
-        breakdowns.push(node(
-            "AmazonFees",
-            vec![fee("FBAPerUnitFulfillmentFee", fulfilment), fee("Commission", commission)],
-        ));
-        transaction_item(item, breakdowns)
-    }
-
     /// What has no order: subscription, storage, advertising, reimbursements and reserves.
     pub(super) fn fees(&mut self) {
         for marketplace in self.markets.clone() {
@@ -362,71 +324,4 @@ impl Books<'_> {
             }
         }
     }
-}
-
-pub(super) fn transaction_item(item: &Item, breakdowns: Vec<Breakdown>) -> TransactionItem {
-    TransactionItem {
-        order_item: item.id.clone(),
-        product: item.product,
-        quantity: item.quantity,
-        breakdowns: breakdowns
-            .into_iter()
-            .filter(|root| root.amount != 0 || !root.parts.is_empty())
-            .collect(),
-    }
-}
-
-/// What the buyer pays (`sign` 1) or gets back (-1).
-fn buyer_roots(item: &Item, sign: i64) -> Vec<Breakdown> {
-    let [tax, shipping_tax, gift_wrap_tax] = item.taxes.map(|tax| tax * sign);
-    vec![
-        node(
-            "Tax",
-            vec![
-                leaf("OurPriceTax", tax),
-                leaf("ShippingTax", shipping_tax),
-                leaf("GiftwrapTax", gift_wrap_tax),
-            ],
-        ),
-        node("ProductCharges", vec![leaf("OurPricePrincipal", item.price * sign)]),
-        node("Shipping", vec![leaf("ShippingPrincipal", item.shipping * sign)]),
-        node("GiftWrap", vec![leaf("GiftwrapPrincipal", item.gift_wrap * sign)]),
-        node("Promotions", vec![leaf("Promo", -item.discount * sign)]),
-    ]
-}
-
-/// The marketplace keeps (`sign` -1) or gives back (1) the tax that it remits.
-fn withheld(item: &Item, sign: i64) -> Breakdown {
-    let [tax, shipping, gift_wrap] = item.taxes.map(|tax| tax * sign);
-    node(
-        "TaxWithheld",
-        vec![
-            leaf("MarketplaceFacilitatorTax-Principal", tax),
-            leaf("MarketplaceFacilitatorTax-Shipping", shipping),
-            leaf("MarketplaceFacilitatorTax-Other", gift_wrap),
-        ],
-    )
-}
-
-pub(super) fn refund_item(_: &Marketplace, item: &Item) -> TransactionItem {
-    let commission = (item.price - item.discount) * 15 / 100;
-    let mut breakdowns = buyer_roots(item, -1);
-    breakdowns.push(withheld(item, 1));
-    breakdowns.push(node(
-        "AmazonFees",
-        vec![leaf("Commission", commission), leaf("RefundCommission", -(commission / 5))],
-    ));
-    transaction_item(item, breakdowns)
-}
-
-/// The other cut of the same money: the items' roots, summed, below Sales and Expenses.
-fn transaction_cut(items: &[TransactionItem]) -> Vec<Breakdown> {
-    let sum = |name: &'static str| {
-        let roots = items.iter().flat_map(|item| &item.breakdowns).filter(|root| root.name == name);
-        leaf(name, roots.map(|root| root.amount).sum())
-    };
-    vec![
-        node("Sales", ["Tax", "ProductCharges", "Shipping", "GiftWrap", "Promotions"].map(sum).to_vec()),
-        node("Expenses", ["TaxWithheld", "AmazonFees"].map(sum).to_vec()),
-    ]
 }

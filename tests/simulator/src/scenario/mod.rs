@@ -1,18 +1,21 @@
 //! What happens at Amazon, from the first order to the last settlement, decided before the first request.
 
+mod breakdowns;
 mod finances;
 mod money;
+pub mod names;
 mod operator;
 mod orders;
 #[cfg(test)]
 mod tests;
 mod year;
 
+pub use breakdowns::Breakdown;
 pub(crate) use finances::CYCLE;
-pub use finances::{Breakdown, Group, Transaction, TransactionItem};
+pub use finances::{Group, Transaction, TransactionItem};
 pub use money::Currency;
 pub use operator::{
-    ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, names, tax_rate_code, tax_regime,
+    ACCOUNTS, COST_CENTERS, FusionSetup, all_combinations, combination, tax_rate_code, tax_regime,
 };
 pub use orders::{Expectation, Item, Order, Status};
 pub(crate) use year::UNKNOWN;

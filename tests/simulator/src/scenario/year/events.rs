@@ -8,7 +8,8 @@ use rand::RngExt as _;
 use super::local;
 use crate::clock::{DAY, HOUR};
 use crate::scenario::Marketplace;
-use crate::scenario::finances::{Books, CYCLE, leaf, node};
+use crate::scenario::breakdowns::{leaf, node};
+use crate::scenario::finances::{Books, CYCLE};
 
 /// A kind of event of a marketplace.
 struct Event {

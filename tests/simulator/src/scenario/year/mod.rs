@@ -10,7 +10,8 @@ mod tests;
 
 use rand::RngExt as _;
 
-use super::finances::{Books, CYCLE, Group, leaf, node, refund_item, transaction_item};
+use super::breakdowns::{leaf, node, refund_item, shipment_item, transaction_item};
+use super::finances::{Books, CYCLE, Group};
 use super::{Item, Marketplace, Order};
 use crate::clock::{DAY, HOUR};
 
@@ -46,7 +47,7 @@ impl Books<'_> {
         let marketplace = order.marketplace;
         let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
         let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
-        let items = sold.iter().map(|item| self.shipment_item(marketplace, item)).collect();
+        let items = sold.iter().map(|item| shipment_item(marketplace, item)).collect();
         self.with_items("Shipment", "Order Payment", posted, order, n, items);
         match self.rng.random_range(0..100_u32) {
             // Held back until delivery and a week; businesses' invoices until they are paid.
@@ -75,7 +76,7 @@ impl Books<'_> {
         }
         let whole = sold.len() == 1 || self.rng.random_bool(0.5);
         let chosen = &sold[..if whole { sold.len() } else { 1 }];
-        let items = chosen.iter().map(|item| refund_item(marketplace, item)).collect();
+        let items = chosen.iter().map(|item| refund_item(item)).collect();
         self.with_items(kind, description, posted + after, order, n, items);
         match self.rng.random_range(0..20_u32) {
             0..2 => self.defer_for(7 * DAY),
