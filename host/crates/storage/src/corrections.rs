@@ -29,6 +29,8 @@ pub enum CorrectionChange {
         transaction: String,
         /// Its total.
         total: Money,
+        /// The leg of it that the journal stands for.
+        leg: String,
         /// Its lines.
         lines: Vec<JournalLine>,
         /// The batch's input hash.

@@ -55,7 +55,9 @@ pub struct RecordedDocument {
 pub struct BehindJournal {
     /// Amazon's id.
     pub transaction: String,
-    /// Its total.
+    /// The leg that the document recognises of it: `settlement`, `accrual` or `accrual-reversal`.
+    pub leg: String,
+    /// Its total; what is taken back has the opposite sign.
     pub total: Money,
     /// Its lines.
     pub lines: Vec<JournalLine>,

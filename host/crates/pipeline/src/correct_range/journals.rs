@@ -1,8 +1,9 @@
 //! A settlement's journal, made again of the transactions behind it.
 //!
 //! A mapper decides everything about a transaction's lines but what they put on the settlement account: that is
-//! Amazon's total. So what the host made of the settlement account's lines (a part's carry-forward, an accrual) stays,
-//! and only the other lines are put in the place of those that the posted journal has of its bookings.
+//! Amazon's total. So what the host made of the settlement account's lines (a part's carry-forward) stays, and only the
+//! other lines are put in the place of those that the posted journal has of its bookings. What a month accrues or takes
+//! back is made again as it was then, and stands for what is taken back later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::{JournalLine, Reason, TransactionOutcome};
 use ml_connector_domain::validate::{self, Module};
-use ml_connector_domain::{DocumentKey, Money};
+use ml_connector_domain::{DocumentKey, Money, accrual};
 use ml_connector_storage::{BehindJournal, Change, CorrectionChange, DocumentRow};
 
 use super::{AccountChange, Again, Pair, Worked, named};
@@ -26,6 +27,7 @@ use crate::{Parts, Seller, StageError, audit, kind, leg, map, stored};
 /// A transaction as it is mapped now.
 struct Mapped {
     transaction: String,
+    leg: String,
     total: Money,
     lines: Vec<JournalLine>,
     batch: ContentHash,
@@ -75,12 +77,16 @@ async fn map_again(
             return Ok(Err(vec![Reason::new("not-recorded", id, "the transaction's record is missing")]));
         };
         let transaction: Transaction = stored("transaction", &found.record)?;
-        if transaction.total != one.total {
-            let message = format!("it was booked over {} and is over {} now", one.total, transaction.total);
+        let taken_back = one.leg == leg::ACCRUAL_REVERSAL;
+        let total = if taken_back { one.total.negated() } else { one.total };
+        if transaction.total != total {
+            let message = format!("it was booked over {total} and is over {} now", transaction.total);
             return Ok(Err(vec![Reason::new("changed-after-journal", id, message)]));
         }
         transactions.push(transaction);
     }
+    // Batches and chunks keep the order.
+    let mut behind = behind.iter();
     let (mut mapped, mut changes, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for batch in seller.batches(transactions) {
         for chunk in batch.chunks(map::BATCH as usize) {
@@ -95,12 +101,13 @@ async fn map_again(
                 }
                 Err(fault) => return Ok(Err(vec![map::fault_reason(&fault)])),
             };
-            for (transaction, outcome) in chunk.iter().zip(outcomes) {
+            for ((transaction, outcome), one) in chunk.iter().zip(outcomes).zip(behind.by_ref()) {
                 match lines_of(seller, transaction, outcome) {
                     Ok(lines) => mapped.push(Mapped {
-                        transaction: transaction.id.as_str().to_owned(),
-                        total: transaction.total,
-                        lines,
+                        transaction: one.transaction.clone(),
+                        leg: one.leg.clone(),
+                        total: one.total,
+                        lines: as_recognised(seller, &one.leg, lines),
                         batch: input.name.clone(),
                     }),
                     Err(more) => reasons.extend(more),
@@ -127,6 +134,17 @@ fn lines_of(
         TransactionOutcome::Skip(why) => {
             Err(vec![Reason::new("skipped-money", id, format!("it would be skipped now: {why}"))])
         }
+    }
+}
+
+/// A booking's lines as a journal has them that recognises this leg of the transaction.
+fn as_recognised(seller: &Seller, of: &str, lines: Vec<JournalLine>) -> Vec<JournalLine> {
+    let account = |purpose| seller.ledger.account(purpose).unwrap_or_default();
+    let accrued = || accrual::accrued(&lines, &account(purpose::SETTLEMENT), &account(purpose::DEFERRED));
+    match of {
+        leg::ACCRUAL => accrued(),
+        leg::ACCRUAL_REVERSAL => accrual::released(&accrued()),
+        _ => lines,
     }
 }
 
@@ -213,6 +231,7 @@ async fn replace(
             document: new.key.clone(),
             transaction: one.transaction,
             total: one.total,
+            leg: one.leg,
             lines: one.lines,
             batch: one.batch,
         })

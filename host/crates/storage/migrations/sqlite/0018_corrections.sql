@@ -12,8 +12,10 @@ CREATE TABLE revised_booking (
     transaction_id TEXT NOT NULL,
     total_minor    INTEGER NOT NULL,
     currency       TEXT NOT NULL,
+    leg            TEXT NOT NULL,
     lines          TEXT NOT NULL,
     batch          TEXT NOT NULL REFERENCES mapper_batch (input),
     PRIMARY KEY (document, transaction_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX revised_booking_by_batch ON revised_booking (batch);
+CREATE INDEX revised_booking_by_transaction ON revised_booking (transaction_id);

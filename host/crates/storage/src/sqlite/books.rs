@@ -130,7 +130,11 @@ impl Books for SqliteStore {
 
     async fn accrued(&self, seller: &SellerId, outstanding: bool) -> Result<Vec<AccruedTransaction>> {
         let rows = query(concat!(
-            "SELECT a.*, m.mapper, m.contract, m.catalog, m.settings,
+            "SELECT a.seller, a.transaction_id, a.month, a.total_minor, a.currency, a.batch,
+                    coalesce((SELECT b.lines FROM revised_booking b JOIN document d ON d.key = b.document
+                              WHERE b.transaction_id = a.transaction_id AND b.leg = 'accrual' AND d.seller = a.seller
+                              ORDER BY d.revision DESC LIMIT 1), a.lines) AS lines,
+                    m.mapper, m.contract, m.catalog, m.settings,
                     g.document AS accrued_by, r.document AS reversed_by, ",
             released!("a.transaction_id", "a.seller"),
             "FROM accrual a JOIN mapper_batch m ON m.input = a.batch

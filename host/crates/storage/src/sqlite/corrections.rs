@@ -53,15 +53,16 @@ pub(super) async fn apply(tx: &mut Tx, change: CorrectionChange) -> Result<()> {
             .await
             .map_err(failed("keeping a preview"))?;
         }
-        CorrectionChange::Booking { document, transaction, total, lines, batch } => {
+        CorrectionChange::Booking { document, transaction, total, leg, lines, batch } => {
             query(
-                "INSERT INTO revised_booking (document, transaction_id, total_minor, currency, lines, batch)
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO revised_booking (document, transaction_id, total_minor, currency, leg, lines, batch)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(document.as_str())
             .bind(transaction)
             .bind(total.minor)
             .bind(total.currency.code())
+            .bind(leg)
             .bind(to_json("journal lines", &lines)?)
             .bind(batch.as_str())
             .execute(&mut **tx)

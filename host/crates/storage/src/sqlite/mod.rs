@@ -66,6 +66,22 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// A store in memory, gone with its process: for trying out what would become of records.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub async fn open_in_memory() -> Result<Self> {
+        let failed = |source| StoreError::Open { path: ":memory:".to_owned(), source };
+        let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
+        // One connection for as long as it is open: each would have a database of its own.
+        let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let pool = pool.connect_with(options).await.map_err(failed)?;
+        MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
+        let store = Self { pool };
+        store.begin_the_log().await?;
+        Ok(store)
+    }
+
     /// Opens a file to read it only, as it is: nothing is brought up to date or judged. All reads see one and the same
     /// state, that of the first, while a daemon goes on writing.
     ///

@@ -35,6 +35,7 @@ fn recorded_row(row: &SqliteRow) -> Result<RecordedDocument> {
 pub(in crate::sqlite) fn behind_row(row: &SqliteRow) -> Result<BehindJournal> {
     Ok(BehindJournal {
         transaction: get(row, "transaction_id")?,
+        leg: get(row, "leg")?,
         total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
         lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
         batch: ContentHash::from_stored(get::<String>(row, "batch")?),
@@ -68,7 +69,7 @@ impl SqliteStore {
         .map_err(failed("reading what stands behind a month's deferred money"))?;
         let read = |row: &SqliteRow| {
             let mut behind = behind_row(row)?;
-            if get::<String>(row, "leg")? == "accrual-reversal" {
+            if behind.leg == "accrual-reversal" {
                 behind.lines = accrual::released(&behind.lines);
                 behind.total = behind.total.negated();
             }
@@ -166,7 +167,7 @@ impl AuditLog for SqliteStore {
             return Ok(revised);
         }
         let rows = query(
-            "SELECT DISTINCT b.* FROM recognition g
+            "SELECT DISTINCT b.*, g.leg FROM recognition g
              JOIN work w INDEXED BY work_by_economic
                 ON w.seller = g.seller AND w.kind = 'transaction' AND w.economic_id = g.source
              JOIN booking b ON b.seller = w.seller AND b.transaction_id = w.natural_id
