@@ -193,11 +193,25 @@ fn what_no_table_names_goes_to_review() {
     }
 }
 
+const UNKNOWN_LEG: &str = "AmazonFees/BrandNewFee";
+
+fn leg_path() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "ProductCharges/OurPricePrincipal",
+        "Tax/OurPriceTax",
+        "AmazonFees/Commission/Base",
+        "ReserveDebit",
+        UNKNOWN_LEG,
+    ])
+}
+
 fn charge_kind() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["ITEM", "SHIPPING", "GIFT_WRAP", "DISCOUNT", "TAX/ITEM", "MYSTERY"])
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn an_invoice_sums_to_what_the_buyer_pays_or_is_none(
         uk: bool,
@@ -232,5 +246,30 @@ proptest! {
         let kind = if refund { "Refund" } else { "Shipment" };
         let transaction = transaction(kind, "US", "USD", Some("MUG"), &legs);
         assert_balanced(&context, &transaction, &booking(Standard::map_transaction(&context, &transaction)));
+    }
+
+    /// A leg, a type or a product that nothing names never comes out as a line that could be posted.
+    #[test]
+    fn what_is_not_mapped_is_never_postable(
+        legs in prop::collection::vec((leg_path(), -100_000_i64..100_000), 1..6),
+        kind in prop::sample::select(vec!["Shipment", "Refund", "ServiceFee", "SomethingNew"]),
+        known: bool,
+    ) {
+        let context = us_and_uk();
+        let sku = if known { "MUG" } else { "CUP" };
+        let transaction = transaction(kind, "US", "USD", Some(sku), &legs);
+        let moves = |path: &str| legs.iter().any(|(own, minor)| *own == path && *minor != 0);
+        let unknown = kind == "SomethingNew" || moves(UNKNOWN_LEG);
+        match Standard::map_transaction(&context, &transaction) {
+            TransactionOutcome::Review(reasons) => prop_assert!(unknown && !reasons.is_empty()),
+            TransactionOutcome::Skip(_) => prop_assert!(legs.iter().all(|(_, minor)| *minor == 0)),
+            TransactionOutcome::Booking(booking) => {
+                prop_assert!(!unknown);
+                assert_balanced(&context, &transaction, &booking);
+                if let Some(CreditMemoOutcome::CreditMemo(_)) = booking.credit_memo {
+                    prop_assert!(known, "a credit memo in the accounts of a product that nobody mapped");
+                }
+            }
+        }
     }
 }

@@ -93,6 +93,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         #[test]
         fn a_journal_and_its_reversal_are_zero_by_account(
             rows in prop::collection::vec((0_u8..6, -1_000_000_000_i64..1_000_000_000), 1..40),

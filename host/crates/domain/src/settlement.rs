@@ -188,6 +188,16 @@ mod tests {
         sums
     }
 
+    /// Lines as an accountant writes them: debits and credits apart, the two accounts that are cleared as one line each.
+    fn shown(lines: &[JournalLine]) -> Vec<(&str, i64)> {
+        let mut sums = BTreeMap::<(&str, bool), i64>::new();
+        for line in lines {
+            let cleared = ["carry", "settlement"].contains(&line.account.as_str());
+            *sums.entry((&line.account, !cleared && line.amount.minor < 0)).or_default() += line.amount.minor;
+        }
+        sums.into_iter().filter(|(_, sum)| *sum != 0).map(|((account, _), sum)| (account, sum)).collect()
+    }
+
     fn sums(rows: &[(&str, i64)]) -> BTreeMap<String, i64> {
         rows.iter().map(|(account, minor)| ((*account).to_owned(), *minor)).collect()
     }
@@ -208,21 +218,26 @@ mod tests {
         let parts = split(&rows, end, &zone("UTC"), &accounts()).expect("splits");
         let [april, may] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!((april.date, april.rows.as_slice()), (jiff::civil::date(2026, 4, 30), &[0, 1, 2][..]));
+        // JE 1: Dr Refunds 100, Dr Fees 250, Dr Carry-forward 650 | Cr Revenue 1000.
         assert_eq!(
-            by_account(&april.lines),
-            sums(&[("refunds", 10_000), ("fees", 25_000), ("carry", 65_000), ("revenue", -100_000)])
+            shown(&april.lines),
+            [("carry", 65_000), ("fees", 25_000), ("refunds", 10_000), ("revenue", -100_000)]
         );
         assert_eq!((may.date, may.number, may.of), (end, 2, 2));
+        // JE 2: Dr Fees 130, Dr Reserve 200, Dr Payout in transit 900 | Cr Revenue 500, Cr Reserve 80, Cr Carry-forward 650.
         assert_eq!(
-            by_account(&may.lines),
-            sums(&[
+            shown(&may.lines),
+            [
+                ("carry", -65_000),
                 ("fees", 13_000),
-                ("reserve", 12_000),
-                ("settlement", 90_000),
+                ("reserve", 20_000),
+                ("reserve", -8_000),
                 ("revenue", -50_000),
-                ("carry", -65_000)
-            ])
+                ("settlement", 90_000)
+            ]
         );
+        let debits = |part: &Part| -> i64 { shown(&part.lines).iter().map(|(_, minor)| minor.max(&0)).sum() };
+        assert_eq!((debits(april), debits(may)), (100_000, 123_000));
     }
 
     #[test]

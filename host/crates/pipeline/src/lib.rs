@@ -33,6 +33,8 @@ pub mod invoices;
 mod journal;
 pub mod map;
 pub mod normalize;
+#[cfg(test)]
+mod order_of_arrival;
 pub mod poll;
 pub mod post;
 pub mod receipts;

@@ -1,5 +1,7 @@
 //! What makes a document postable, rule by rule.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::document::{JournalOf, Origin};
 use crate::id::{ContentHash, DocumentKey};
@@ -160,4 +162,39 @@ fn the_next_period_begins_after_this_one_or_with_the_month() {
     assert_eq!(long.day_after(date(2026, 9, 15)), Some(date(2026, 10, 4)), "a 4-4-5 calendar");
     let unknown = Period { start: None, end: None, ..long };
     assert_eq!(unknown.day_after(date(2026, 9, 15)), Some(date(2026, 10, 1)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// A journal that passes is zero in its currency and within each value of the balancing segment.
+    #[test]
+    fn what_passes_balances_per_currency_and_segment(
+        lines in prop::collection::vec((0_usize..4, -500_i64..500), 1..8),
+        evened: bool,
+    ) {
+        const ACCOUNTS: [&str; 4] = ["01-000-1", "01-000-2", "02-000-1", "02-000-2"];
+        let mut lines: Vec<(&str, i64)> = lines.into_iter().map(|(at, minor)| (ACCOUNTS[at], minor)).collect();
+        if evened {
+            for company in ["01", "02"] {
+                let sum: i64 =
+                    lines.iter().filter(|(at, _)| at.starts_with(company)).map(|(_, minor)| minor).sum();
+                let own = ACCOUNTS.iter().find(|at| at.starts_with(company)).expect("one");
+                lines.push((own, -sum));
+            }
+            lines.retain(|(_, minor)| *minor != 0);
+        }
+        let facts = facts(setup(), &ACCOUNTS);
+        let sum_of = |company: &str| -> i64 {
+            lines.iter().filter(|(at, _)| at.starts_with(company)).map(|(_, minor)| minor).sum()
+        };
+        let balances = sum_of("01") == 0 && sum_of("02") == 0;
+        let postable = balances && !lines.is_empty() && lines.iter().all(|(_, minor)| *minor != 0);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let found = document(&journal(&lines), &Expectation::Moves(Vec::new()), &facts);
+        prop_assert_eq!(found.is_empty(), postable, "{:?}", found);
+        prop_assert!(postable || !evened);
+    }
 }

@@ -59,7 +59,11 @@ async fn a_hundred_lines_end_at_amazons_payload_and_at_fusions_document() {
                 sum += Money::parse(amount, currency).expect("an amount").minor;
             }
         }
-        if trace["kind"] == "journal" {
+        // What the host made itself, such as what is brought forward, stands on the settlement as a whole.
+        let journal = trace["kind"] == "journal";
+        let summed = from.iter().any(|part| part["amount"].is_string());
+        assert!(!journal || summed || from.iter().all(|part| part["kind"] == "group"), "{line}");
+        if journal && summed {
             let amount = line["line"]["amount"].as_str().expect("an amount");
             assert_eq!(Money::new(sum, currency).decimal(), amount, "its parts sum to it");
         }
