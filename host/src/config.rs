@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::ledger::{CreditMemoPath, LedgerSetup};
 use ml_connector_domain::{Region, SellerId};
+use ml_connector_mapper::{Class, CompileLimits, Policy, WasiPolicy};
 use ml_connector_pipeline::versions::VersionPolicy;
 use ml_connector_pipeline::worker::Cadence;
 use serde::Deserialize;
 
 use crate::config_fusion::FusionConfig;
+use crate::signature::{Authors, public_key};
 
 /// Something wrong with the configuration, and where.
 #[derive(Debug, thiserror::Error)]
@@ -92,10 +95,20 @@ pub(crate) struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MappersConfig {
-    /// Whether an upload needs the signature of one of the authors.
+    /// Whether a mapper needs the signature of one of the authors: at its upload, and whenever it is loaded.
     pub(crate) require_signature: bool,
     /// Public keys by the author's name, as `mapper sign --new-key` prints them.
-    pub(crate) authors: BTreeMap<String, String>,
+    pub(crate) authors: Authors,
+    /// How large guests may be: `interpreter` admits Python's and JavaScript's.
+    pub(crate) class: ClassConfig,
+    /// What becomes of a component that imports WASI.
+    pub(crate) wasi: WasiConfig,
+    /// The folder of compiled forms, which can be removed at any time.
+    pub(crate) cache: PathBuf,
+    /// Memory that compiling a component may take, in MiB, instead of what its class may.
+    pub(crate) compile_memory_mib: Option<u64>,
+    /// Processor time that compiling a component may take, in seconds, instead of what its class may.
+    pub(crate) compile_seconds: Option<u64>,
     /// So many records that a version fails on within the window take it out of use.
     pub(crate) breaker_records: u64,
     /// The window, in minutes.
@@ -108,7 +121,12 @@ impl Default for MappersConfig {
     fn default() -> Self {
         Self {
             require_signature: false,
-            authors: BTreeMap::new(),
+            authors: Authors::new(),
+            class: ClassConfig::Native,
+            wasi: WasiConfig::Refuse,
+            cache: PathBuf::from("mapper-cache"),
+            compile_memory_mib: None,
+            compile_seconds: None,
             breaker_records: 5,
             breaker_minutes: 60,
             inputs_kept_days: 900,
@@ -126,6 +144,96 @@ impl MappersConfig {
             ..VersionPolicy::default()
         }
     }
+
+    /// By which rules a seller's mappers come in.
+    pub(crate) fn rules<'a>(&'a self, seller: &'a SellerConfig) -> MapperRules<'a> {
+        let own = &seller.mappers;
+        let authors = if own.authors.is_empty() { &self.authors } else { &own.authors };
+        let class = match own.class.unwrap_or(self.class) {
+            ClassConfig::Native => Class::Native,
+            ClassConfig::Interpreter => Class::Interpreter,
+        };
+        let wasi = match own.wasi.unwrap_or(self.wasi) {
+            WasiConfig::Refuse => WasiPolicy::Refuse,
+            WasiConfig::Deterministic => WasiPolicy::Deterministic,
+        };
+        let require_signature = own.require_signature.unwrap_or(self.require_signature);
+        MapperRules { policy: Policy { class, wasi }, require_signature, authors }
+    }
+
+    /// What compiling a component of a class may take.
+    pub(crate) fn compile_limits(&self, class: Class) -> CompileLimits {
+        let mut limits = CompileLimits::of(class);
+        if let Some(mib) = self.compile_memory_mib {
+            limits.memory_bytes = mib.saturating_mul(1 << 20);
+        }
+        if let Some(seconds) = self.compile_seconds {
+            limits.cpu = Duration::from_secs(seconds.max(1));
+            // Somebody else may need the machine at the same time.
+            limits.wall = limits.cpu.saturating_mul(3);
+        }
+        limits
+    }
+
+    /// # Errors
+    /// A key is none, or a signature is required that nobody can give.
+    fn check(&self, seller: &SellerConfig) -> Result<(), ConfigError> {
+        let key = |name: &str| format!("seller {}: mappers.{name}", seller.id);
+        let rules = self.rules(seller);
+        for (name, public) in rules.authors {
+            public_key(name, public).map_err(|message| value(key(&format!("authors.{name}")), message))?;
+        }
+        if rules.require_signature && rules.authors.is_empty() {
+            let message = "nobody could sign: name at least one author's public key in mappers.authors";
+            return Err(value(key("require_signature"), message));
+        }
+        Ok(())
+    }
+}
+
+/// By which rules a seller's mappers come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MapperRules<'a> {
+    /// What is admitted.
+    pub(crate) policy: Policy,
+    /// Whether one of the authors has to have signed it.
+    pub(crate) require_signature: bool,
+    /// The authors.
+    pub(crate) authors: &'a Authors,
+}
+
+/// How large guests may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ClassConfig {
+    /// Compiled to Wasm.
+    Native,
+    /// With a language's whole interpreter.
+    Interpreter,
+}
+
+/// What becomes of a component that imports WASI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WasiConfig {
+    /// It is refused.
+    Refuse,
+    /// It gets one that has nothing behind it.
+    Deterministic,
+}
+
+/// What is otherwise for one seller's mappers than in `[mappers]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SellerMappersConfig {
+    /// See [`MappersConfig`].
+    pub(crate) require_signature: Option<bool>,
+    /// The seller's own authors; where there are any, no others count.
+    pub(crate) authors: Authors,
+    /// See [`MappersConfig`].
+    pub(crate) class: Option<ClassConfig>,
+    /// See [`MappersConfig`].
+    pub(crate) wasi: Option<WasiConfig>,
 }
 
 /// The clock.
@@ -305,6 +413,9 @@ pub(crate) struct SellerConfig {
     /// How often what is done for this seller, by how it ships and settles.
     #[serde(default)]
     pub(crate) cadence: Option<CadenceConfig>,
+    /// By which rules the seller's mappers come in, where they are its own.
+    #[serde(default)]
+    pub(crate) mappers: SellerMappersConfig,
     /// The mapper's settings.
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, String>,
@@ -378,6 +489,7 @@ impl Config {
         if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(value("seller.id", format!("{} stands twice", twice[0])));
         }
+        self.sellers.iter().try_for_each(|seller| self.mappers.check(seller))?;
         self.sellers.iter().try_for_each(SellerConfig::check)
     }
 }

@@ -258,7 +258,8 @@ async fn invoice(parts: &Parts, seller: &Seller, order: &OrderId) -> Result<Agai
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
     let Some(invoice) = &correction.invoice else {
-        let message = "it was cancelled after it was invoiced: `ml-connector correct` takes it back by itself";
+        let message =
+            "it was cancelled after it was invoiced: `ml-connector correct` takes it back by itself";
         return Ok(Again::Left(vec![Reason::new("taken-back-whole", order.as_str(), message)]));
     };
     let currency = invoice.currency.code();
