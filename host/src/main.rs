@@ -7,6 +7,7 @@ mod app;
 mod commands;
 mod config;
 mod config_fusion;
+mod config_mappers;
 mod credentials;
 mod keys;
 mod pauses;

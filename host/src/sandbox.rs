@@ -12,7 +12,8 @@ use ml_connector_mapper::{
 };
 use ml_connector_ports::{Mapper, MapperLoader};
 
-use crate::config::{Config, MappersConfig, SellerConfig};
+use crate::config::{Config, SellerConfig};
+use crate::config_mappers::MappersConfig;
 use crate::keys::KeySource;
 use crate::signature::{self, Authors};
 
