@@ -1,6 +1,5 @@
 //! Makes the parts of a configuration and joins them: the only file that knows every crate.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use ml_connector_amazon::{AmazonOptions, OrdersApi, SpApiClient};
 use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_fusion::{FusionClient, FusionOptions};
-use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_mapper::{LoadedMapper, SettingProblem};
 use ml_connector_pipeline::catalogs::Catalogs;
 use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
-use ml_connector_ports::{AmazonSource, Mapper, MapperLoader, Target};
+use ml_connector_ports::{AmazonSource, Target};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
 use ml_connector_storage::{AuditLog as _, CatalogVersions as _, SqliteStore, Store};
@@ -27,6 +26,8 @@ use crate::config::{ClockConfig, Config, OrdersApiConfig, SellerConfig};
 use crate::credentials::{Clients, CredentialStore};
 use crate::keys::KeySource;
 use crate::pauses::StoredPauses;
+use crate::sandbox::{Door, Sandbox};
+use crate::signature;
 
 type Failure = Box<dyn Error>;
 
@@ -140,20 +141,19 @@ impl App {
         let clock = self.clock.shared();
         let source: Arc<dyn AmazonSource> = Arc::new(self.amazon(&credentials)?);
         let target: Arc<dyn Target> = Arc::new(self.fusion(&credentials)?);
-        let runtime = MapperRuntime::new(Limits::default())?;
-        let versions = Versions::new(Arc::new(Sandbox(runtime.clone())), self.config.mappers.policy());
+        let sandbox = Sandbox::open(&self.config)?;
         let catalogs = Catalogs::default();
-        let mut mappers = HashMap::new();
         let mut sellers = Vec::new();
         for config in &self.config.sellers {
-            let mapper = self.mapper(&runtime, &mut mappers, config)?;
+            let door = Door::of(&sandbox, &self.config.mappers, config);
+            let mapper = self.configured_mapper(&door, config)?;
             let parts = Parts {
                 store: Arc::clone(&self.store) as _,
                 source: Arc::clone(&source),
                 target: Arc::clone(&target),
                 clock: Arc::clone(&clock),
                 mapper: Arc::new(mapper),
-                versions: versions.clone(),
+                versions: Versions::new(Arc::new(door), self.config.mappers.policy()),
                 catalogs: catalogs.clone(),
             };
             sellers.push((self.seller(config)?, parts));
@@ -161,22 +161,27 @@ impl App {
         Ok(sellers)
     }
 
-    /// A seller's mapper; sellers with the same component share its compiled form.
-    fn mapper(
+    /// The file that a seller's configuration names, by the way of every mapper.
+    ///
+    /// # Errors
+    /// It cannot be read, is refused, or lacks a setting.
+    pub(crate) fn configured_mapper(
         &self,
-        runtime: &MapperRuntime,
-        loaded: &mut HashMap<ContentHash, LoadedMapper>,
+        door: &Door,
         config: &SellerConfig,
     ) -> Result<LoadedMapper, Failure> {
         let path = self.config.path(&config.mapper);
         let bytes = std::fs::read(&path)
             .map_err(|error| format!("cannot read the mapper {}: {error}", path.display()))?;
-        let digest = ContentHash::of(&bytes);
-        if let Some(mapper) = loaded.get(&digest) {
-            return Ok(mapper.clone());
+        let mapper = door.load(&bytes, &signature::read_beside(&path)?);
+        let mapper = mapper.map_err(|error| format!("{}: {error}", path.display()))?;
+        for problem in door.settings_problems(&mapper, &[]) {
+            match problem {
+                // An uploaded version may read it.
+                SettingProblem::Unknown { .. } => tracing::warn!(seller = %config.id, "{problem}"),
+                _ => return Err(format!("seller {}: {}: {problem}", config.id, path.display()).into()),
+            }
         }
-        let mapper = runtime.load(&bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-        loaded.insert(digest, mapper.clone());
         Ok(mapper)
     }
 
@@ -216,15 +221,6 @@ impl App {
             catalog_hash: ContentHash::of(text.as_bytes()),
             catalog: Arc::new(catalog),
         })
-    }
-}
-
-/// Loads uploaded versions into the process's sandbox.
-struct Sandbox(MapperRuntime);
-
-impl MapperLoader for Sandbox {
-    fn load(&self, bytes: &[u8]) -> Result<Arc<dyn Mapper>, String> {
-        Ok(Arc::new(self.0.load(bytes).map_err(|error| error.to_string())?))
     }
 }
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::ledger::{CreditMemoPath, LedgerSetup};
 use ml_connector_domain::{Region, SellerId};
-use ml_connector_pipeline::versions::VersionPolicy;
 use ml_connector_pipeline::worker::Cadence;
 use serde::Deserialize;
 
 use crate::config_fusion::FusionConfig;
+use crate::config_mappers::{MappersConfig, SellerMappersConfig};
 
 /// Something wrong with the configuration, and where.
 #[derive(Debug, thiserror::Error)]
@@ -86,46 +86,6 @@ pub(crate) struct Config {
     /// The folder that paths are relative to.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-/// Uploaded mappers: whose are taken, and how they are watched.
-#[derive(Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct MappersConfig {
-    /// Whether an upload needs the signature of one of the authors.
-    pub(crate) require_signature: bool,
-    /// Public keys by the author's name, as `mapper sign --new-key` prints them.
-    pub(crate) authors: BTreeMap<String, String>,
-    /// So many records that a version fails on within the window take it out of use.
-    pub(crate) breaker_records: u64,
-    /// The window, in minutes.
-    pub(crate) breaker_minutes: u32,
-    /// How long what went into mappers is kept for replay, in days.
-    pub(crate) inputs_kept_days: u32,
-}
-
-impl Default for MappersConfig {
-    fn default() -> Self {
-        Self {
-            require_signature: false,
-            authors: BTreeMap::new(),
-            breaker_records: 5,
-            breaker_minutes: 60,
-            inputs_kept_days: 900,
-        }
-    }
-}
-
-impl MappersConfig {
-    /// As the pipeline takes it.
-    pub(crate) fn policy(&self) -> VersionPolicy {
-        VersionPolicy {
-            breaker_records: self.breaker_records.max(1),
-            breaker_window: SignedDuration::from_mins(i64::from(self.breaker_minutes)),
-            inputs_kept: SignedDuration::from_hours(24 * i64::from(self.inputs_kept_days)),
-            ..VersionPolicy::default()
-        }
-    }
 }
 
 /// The clock.
@@ -305,6 +265,9 @@ pub(crate) struct SellerConfig {
     /// How often what is done for this seller, by how it ships and settles.
     #[serde(default)]
     pub(crate) cadence: Option<CadenceConfig>,
+    /// By which rules the seller's mappers come in, where they are its own.
+    #[serde(default)]
+    pub(crate) mappers: SellerMappersConfig,
     /// The mapper's settings.
     #[serde(default)]
     pub(crate) settings: BTreeMap<String, String>,
@@ -378,6 +341,7 @@ impl Config {
         if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(value("seller.id", format!("{} stands twice", twice[0])));
         }
+        self.sellers.iter().try_for_each(|seller| self.mappers.check(seller))?;
         self.sellers.iter().try_for_each(SellerConfig::check)
     }
 }

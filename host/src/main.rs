@@ -7,9 +7,12 @@ mod app;
 mod commands;
 mod config;
 mod config_fusion;
+mod config_mappers;
 mod credentials;
 mod keys;
 mod pauses;
+mod sandbox;
+mod signature;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -390,7 +393,7 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     // A mapper's developer has no configuration.
     if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
-        return commands::mapper::develop(command).await;
+        return commands::mapper::develop(&arguments.config, command).await;
     }
     let Some(command) = run_without_config(arguments.command).await? else { return Ok(()) };
     let config = config::load(&arguments.config)?;
@@ -433,7 +436,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
         }
         Command::Mapper { command: MapperCommand::Develop(command) } => {
-            commands::mapper::develop(command).await
+            commands::mapper::develop(&arguments.config, command).await
         }
         Command::Mapper { command: MapperCommand::Operate(command) } => {
             commands::mapper::operate(config, command).await

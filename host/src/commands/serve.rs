@@ -18,6 +18,7 @@ use crate::app::{App, AppClock};
 use crate::config::Config;
 use crate::config_fusion::AuthConfig;
 use crate::credentials::Kind;
+use crate::signature;
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
 pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
@@ -98,7 +99,8 @@ async fn keep_what_decides(app: &App, sellers: &[(Seller, Parts)], now: Timestam
         if ContentHash::of(&bytes) != parts.mapper.identity().digest {
             return Err(replaced(&of.mapper).into());
         }
-        let kept = super::mapper::component(parts.mapper.identity(), bytes, None, now);
+        let signatures = signature::read_beside(&app.config.path(&of.mapper))?;
+        let kept = super::mapper::component(parts.mapper.identity(), bytes, (None, signatures), now);
         let bytes = std::fs::read(app.config.path(&of.catalog))?;
         if ContentHash::of(&bytes) != seller.catalog_hash {
             return Err(replaced(&of.catalog).into());

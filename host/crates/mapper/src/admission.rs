@@ -8,7 +8,7 @@ use crate::limits::{Class, Limits};
 use crate::shape::{self, Misshapen, ShapeLimits, Surface, TooGreat};
 
 /// What a tenant's policy admits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Policy {
     /// How large a guest may be.
     pub class: Class,
@@ -17,7 +17,7 @@ pub struct Policy {
 }
 
 /// What becomes of a component that imports `wasi:*` 0.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WasiPolicy {
     /// It is refused, and told how to do without.
     #[default]

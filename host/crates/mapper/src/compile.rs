@@ -84,6 +84,11 @@ pub enum CompileError {
     /// What came out is too large.
     #[error("MAP-COMPILE-SIZE: the compiled form has more than {0} MiB: make the component smaller")]
     Size(u64),
+    /// Somebody killed the child.
+    #[error(
+        "MAP-COMPILE-KILLED: the compiling process was killed from outside, as the kernel does when the machine has no memory left: try again, and look into the system's log if it happens again"
+    )]
+    Killed,
     /// The child did not start, or ended in a way that it should not.
     #[error("MAP-COMPILE-CHILD: the compiling process failed: {0}")]
     Child(String),
@@ -181,10 +186,14 @@ fn judge(
     }
     #[cfg(unix)]
     {
+        use rustix::process::Signal;
         use std::os::unix::process::ExitStatusExt as _;
-        let cpu = [rustix::process::Signal::XCPU.as_raw(), rustix::process::Signal::KILL.as_raw()];
-        if status.signal().is_some_and(|signal| cpu.contains(&signal)) {
+        // The kernel sends XCPU a second before it would kill for processor time: a KILL is somebody else's.
+        if status.signal() == Some(Signal::XCPU.as_raw()) {
             return Err(CompileError::Cpu(limits.cpu.as_secs()));
+        }
+        if status.signal() == Some(Signal::KILL.as_raw()) {
+            return Err(CompileError::Killed);
         }
     }
     Err(CompileError::Child(format!("{status}: {words}")))

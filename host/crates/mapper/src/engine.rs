@@ -1,5 +1,6 @@
 //! The engine: what is compiled how, what is pooled, the clock that ends calls, and the proof that it does.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -68,6 +69,8 @@ fn config(stack_bytes: usize) -> Config {
         .operator_cost(fuel::schedule())
         .epoch_interruption(true)
         .max_wasm_stack(stack_bytes)
+        // A profile counts all that is on the stack; a stack that overflowed is cut.
+        .wasm_backtrace_max_frames(NonZeroUsize::new(256))
         // The same bits for every NaN, on every machine.
         .cranelift_nan_canonicalization(true)
         // What a mapper does not need, it does not get: each proposal is code that could be wrong. Threads, shared

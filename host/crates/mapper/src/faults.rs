@@ -31,6 +31,17 @@ pub(crate) fn fault(store: &mut Store<CallState>, budget: u64, error: &wasmtime:
     MapperFault { code, message, fuel, log }
 }
 
+/// The guest's functions that were running when a call failed, innermost first.
+pub(crate) fn stack(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return Vec::new() };
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        // Without the hash that a compiler appends.
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    };
+    backtrace.frames().iter().map(name).collect()
+}
+
 /// The engine gives these no type of their own, only words; a test for each holds the words fast.
 fn untyped(words: String) -> (&'static str, String) {
     let says = |text: &str| words.contains(text);

@@ -94,7 +94,7 @@ impl LoadedMapper {
 }
 
 fn replayed<T: Serialize>(run: Run<T>) -> Result<Replayed, MapperFault> {
-    let Run { result, usage } = run;
+    let Run { result, usage, .. } = run;
     let Mapped { outcomes, fuel, log } = result?;
     let output = serde_json::to_vec(&outcomes).map_err(|error| crate::faults::host(error.to_string()))?;
     Ok(Replayed { digest: ContentHash::of(&output), output, fuel, log, usage })

@@ -6,6 +6,7 @@
 //! | compile | [`compile`], [`cache`] | in a child process under the kernel's limits; kept under a code of the host's own |
 //! | introduce | [`mapper`] | it describes itself; settings are held against what it declares |
 //! | try | [`fixtures`], [`validate`] | every fixture twice, compared byte for byte and fuel for fuel |
+//! | profile | [`profile`] | a batch stopped at even points of its fuel: which functions burn it |
 //! | call | [`mapper`], `host`, `engine` | a fresh instance for each batch; fuel, deadline, memory, stack, output, log, host calls |
 //!
 //! **Architecture invariant:** wasmtime is used in this crate only. **Architecture invariant:** the linker holds one
@@ -35,6 +36,7 @@ mod fuel;
 mod host;
 pub mod limits;
 pub mod mapper;
+pub mod profile;
 mod runtime;
 pub mod shape;
 mod v0_1;
@@ -49,5 +51,6 @@ pub use fixtures::{Batch, Fixture, FixtureFault, Replayed};
 pub use fuel::SCHEDULE as FUEL_SCHEDULE;
 pub use limits::{Class, Limits};
 pub use mapper::{DeclaredSetting, Description, LoadedMapper, Run, SettingProblem, Usage};
+pub use profile::{Profile, Profiled};
 pub use runtime::{MapperRuntime, Origin};
 pub use validate::{Refusal, Validated, Validator};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Which guests a tenant's policy admits: how large they may be and how much they may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Class {
     /// Compiled to Wasm: Rust, C, Zig.
     #[default]

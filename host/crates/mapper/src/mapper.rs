@@ -74,26 +74,47 @@ pub enum SettingProblem {
     },
 }
 
+impl DeclaredSetting {
+    fn stands_for(&self, key: &str) -> bool {
+        match self.key.strip_suffix('>').and_then(|own| own.split_once('<')) {
+            Some((beginning, _)) => key.starts_with(beginning),
+            None => self.key == key,
+        }
+    }
+}
+
 impl Description {
+    /// As [`Description::check_settings`], while other versions map by the same settings: one that any of them reads
+    /// is not unknown.
+    pub fn check_settings_beside(
+        &self,
+        settings: &[(String, String)],
+        others: &[Description],
+    ) -> Vec<SettingProblem> {
+        let mut problems = self.check_settings(settings);
+        problems.retain(|problem| match problem {
+            SettingProblem::Unknown { key, .. } => !others.iter().any(|other| other.reads(key)),
+            SettingProblem::Missing { .. } | SettingProblem::Twice { .. } => true,
+        });
+        problems
+    }
+
+    /// Whether a setting is one that it reads.
+    fn reads(&self, key: &str) -> bool {
+        self.settings.iter().any(|own| own.stands_for(key))
+    }
+
     /// Says what is wrong with settings; nothing if they are as declared.
     pub fn check_settings(&self, settings: &[(String, String)]) -> Vec<SettingProblem> {
-        let declares = |own: &DeclaredSetting, key: &str| match own
-            .key
-            .strip_suffix('>')
-            .and_then(|key| key.split_once('<'))
-        {
-            Some((beginning, _)) => key.starts_with(beginning),
-            None => own.key == key,
-        };
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let missing = self.settings.iter().filter(|own| own.required);
-        let missing = missing.filter(|own| !settings.iter().any(|(key, _)| declares(own, key)));
+        let missing = missing.filter(|own| !settings.iter().any(|(key, _)| own.stands_for(key)));
         let missing = missing.map(|own| SettingProblem::Missing {
             key: own.key.clone(),
             description: own.description.clone(),
         });
-        let unknown = settings.iter().filter(|(key, _)| !self.settings.iter().any(|own| declares(own, key)));
+        let unknown = settings.iter().filter(|(key, _)| !self.reads(key));
         let unknown =
             unknown.map(|(key, _)| SettingProblem::Unknown { key: key.clone(), known: known.clone() });
         let twice = settings.iter().enumerate();
@@ -157,6 +178,8 @@ pub struct Run<T> {
     pub result: Result<Mapped<T>, MapperFault>,
     /// What it used.
     pub usage: Usage,
+    /// The guest's functions that were running when it failed, innermost first.
+    pub stack: Vec<String>,
 }
 
 /// A mapper, compiled. Cheap to clone; every call has an instance of its own.
@@ -222,6 +245,11 @@ impl LoadedMapper {
             ..MapperIdentity::clone(&mapper.identity)
         };
         Ok(Self { identity: Arc::new(identity), description: Arc::new(description), ..mapper })
+    }
+
+    /// As this one, under other limits for its calls.
+    pub(crate) fn with_limits(&self, change: impl FnOnce(Limits) -> Limits) -> Self {
+        Self { limits: change(self.limits), ..self.clone() }
     }
 
     /// Who it says it is.
@@ -302,6 +330,7 @@ impl LoadedMapper {
             .and_then(|()| self.pre.instantiate(&mut store))
             .and_then(|world| export(&world, &mut store));
         let mut output_bytes = 0;
+        let stack = answered.as_ref().err().map(faults::stack).unwrap_or_default();
         let result =
             answered.map_err(|error| faults::fault(&mut store, budget.fuel, &error)).and_then(|answers| {
                 let outcomes = self.outcomes(&mut store, budget, records, answers, convert)?;
@@ -323,7 +352,7 @@ impl LoadedMapper {
             ..self.unused(budget.fuel)
         };
         let result = result.map(|outcomes| Mapped { outcomes, fuel, log: store.data_mut().take_log() });
-        Run { result, usage }
+        Run { result, usage, stack }
     }
 
     /// Converts a call's answers, and refuses them if there is not one for each record.
@@ -379,7 +408,7 @@ impl LoadedMapper {
     }
 
     fn unmapped<T>(&self, fault: MapperFault) -> Run<T> {
-        Run { result: Err(fault), usage: self.unused(0) }
+        Run { result: Err(fault), usage: self.unused(0), stack: Vec::new() }
     }
 }
 
@@ -455,6 +484,10 @@ mod tests {
             unknown.len() == 1 && unknown[0].contains("no setting `taxes`: it reads tax.<place>, mode"),
             "{unknown:?}"
         );
+        let other = Description { settings: vec![setting("taxes", true)], ..description.clone() };
+        let pairs = [("tax.US", ""), ("taxes", ""), ("tex", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let beside = description.check_settings_beside(&pairs, std::slice::from_ref(&other));
+        assert!(matches!(&beside[..], [SettingProblem::Unknown { key, .. }] if key == "tex"), "{beside:?}");
         let twice = given(&[("tax.US", "a"), ("tax.US", "b")]);
         assert!(twice.len() == 1 && twice[0].starts_with("MAP-SETTING-TWICE"), "{twice:?}");
     }

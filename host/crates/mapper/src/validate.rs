@@ -10,7 +10,7 @@ use crate::cache::CompiledCache;
 use crate::compile::Compiler;
 use crate::engine;
 use crate::fixtures::{Fixture, FixtureFault, Replayed};
-use crate::mapper::{LoadedMapper, SettingProblem};
+use crate::mapper::{Description, LoadedMapper, SettingProblem};
 use crate::runtime::MapperRuntime;
 
 /// Checks uploads.
@@ -60,8 +60,9 @@ pub enum Refusal {
 
 impl Validator {
     /// Checks an upload: size, digest, shape, imports, exports; compiles it in a child process or finds its compiled
-    /// form; asks who it is, holds the settings against what it declares, and maps every fixture twice. Blocks for as
-    /// long as all of that takes.
+    /// form; asks who it is, holds the settings against what it declares, and maps every fixture twice. `in_use` are the
+    /// mappers that read the same settings now: what one of them reads is no mistake in the settings. Blocks for as long
+    /// as all of that takes.
     ///
     /// # Errors
     /// The first step that fails; see [`Refusal`].
@@ -70,12 +71,13 @@ impl Validator {
         bytes: &[u8],
         policy: &Policy,
         settings: &[(String, String)],
+        in_use: &[Description],
         fixtures: &[Fixture],
     ) -> Result<Validated, Refusal> {
         let started = engine::now();
         let mapper = self.runtime.load_cached(bytes, policy, &self.compiler, &self.cache)?;
         let loaded_in = started.elapsed();
-        let problems = mapper.description().check_settings(settings);
+        let problems = mapper.description().check_settings_beside(settings, in_use);
         if !problems.is_empty() {
             return Err(Refusal::Settings(problems));
         }

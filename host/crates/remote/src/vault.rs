@@ -5,8 +5,10 @@
 
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
+use hmac::{Hmac, Mac as _};
 use rand::CryptoRng;
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// First byte of what is sealed.
@@ -112,6 +114,19 @@ impl Vault {
 
     fn first(&self) -> Result<&MasterKey, VaultError> {
         self.keys.first().ok_or(VaultError::BadKey)
+    }
+
+    /// A key of its own for a purpose, which follows from the first master key and tells nothing about it. A new master
+    /// key makes other keys: only for what can be made again.
+    ///
+    /// # Errors
+    /// There is no key.
+    pub fn derived(&self, purpose: &str) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+        let mut code = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&*self.first()?.0)
+            .map_err(|_| VaultError::BadKey)?;
+        code.update(b"ml-connector derived key 1\n");
+        code.update(purpose.as_bytes());
+        Ok(Zeroizing::new(code.finalize().into_bytes().into()))
     }
 
     /// Unwraps a data key with whichever master key fits; says whether that is the first.
@@ -245,6 +260,15 @@ mod tests {
     fn sealed() -> Vec<u8> {
         let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(7);
         vault("a").seal(BINDING, &"Atzr|secret".into(), &mut rng).expect("seals")
+    }
+
+    #[test]
+    fn a_derived_key_is_for_one_purpose_under_one_master_key() {
+        let key = |digit: &str, purpose: &str| *vault(digit).derived(purpose).expect("a key");
+        assert_eq!(key("a", "cache"), key("a", "cache"));
+        assert_ne!(key("a", "cache"), key("a", "other"));
+        assert_ne!(key("a", "cache"), key("b", "cache"));
+        assert_ne!(key("a", "cache"), [0xaa; KEY_BYTES], "it is not the master key");
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl VersionState {
 /// A change about mappers.
 #[derive(Debug, Clone)]
 pub enum MapperChange {
-    /// Keeps a component; one that is known is left alone.
+    /// Keeps a component; of one that is known only signatures are added.
     Component(Box<Component>),
     /// Makes a version known to a seller as validated; one that is known stays what it is.
     Validated {
@@ -134,8 +134,10 @@ pub struct Component {
     pub version: String,
     /// The contract it was built against.
     pub contract: String,
-    /// Who signed it.
+    /// Who signed it, when it was first kept.
     pub author: Option<String>,
+    /// Authors' signatures over the digest, as they came; each that is new is added to those that are kept.
+    pub signatures: Vec<String>,
     /// The bytes as uploaded.
     pub bytes: Vec<u8>,
     /// When it came.
@@ -266,6 +268,9 @@ pub trait MapperVersions: Send + Sync {
         after: &str,
         limit: u32,
     ) -> Result<Vec<RecordedBatch>>;
+
+    /// The batches whose names begin like this, at most two, failed ones too: enough to see whether one is meant.
+    async fn recorded_batch(&self, beginning: &str) -> Result<Vec<RecordedBatch>>;
 
     /// The documents that name a batch as their input, and the bookings made in it, as stored: `(subject, JSON)`.
     async fn made_in_batch(&self, input: &ContentHash) -> Result<MadeInBatch>;

@@ -11,10 +11,12 @@ use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_ports::Mapper;
 use ml_connector_storage::{DifferenceTotals, MapperVersions as _};
 
+use super::trial::Trials;
 use super::{life, look};
 use crate::app::App;
 use crate::commands::{Outcome, say, table};
 use crate::config::Config;
+use crate::signature;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -91,10 +93,13 @@ pub(super) async fn show(config: Config, text: &str, id: &str) -> Outcome {
 }
 
 /// A version, or a component's file.
-async fn mapper(app: &App, parts: &Parts, text: &str) -> Result<Arc<dyn Mapper>, Failure> {
+async fn mapper(app: &App, (id, parts): (&str, &Parts), text: &str) -> Result<Arc<dyn Mapper>, Failure> {
     let path = Path::new(text);
     if path.is_file() {
-        return Ok(Arc::new(look::load(path)?));
+        let trials = Trials::open(app)?;
+        let (door, _) = trials.door(&SellerId::new(id))?;
+        let bytes = look::read(path, door.component_bytes_max())?;
+        return Ok(Arc::new(door.load(&bytes, &signature::read_beside(path)?)?));
     }
     let digest = life::version(app, text).await?;
     Ok(versions::load(parts, &digest).await?)
@@ -104,7 +109,7 @@ async fn mapper(app: &App, parts: &Parts, text: &str) -> Result<Arc<dyn Mapper>,
 pub(super) async fn diff(config: Config, (one, other): (&str, &str), id: &str, days: u32) -> Outcome {
     let app = App::open(config).await?;
     let (seller, parts) = seller(&app, id)?;
-    let (one, other) = (mapper(&app, &parts, one).await?, mapper(&app, &parts, other).await?);
+    let (one, other) = (mapper(&app, (id, &parts), one).await?, mapper(&app, (id, &parts), other).await?);
     let found = again::compare(&parts, &seller, (&*one, &*other), since(&app, days)).await?;
     say(&format!("{} batches of {} records", found.batches, found.records));
     found.faults.iter().for_each(|fault| say(fault));

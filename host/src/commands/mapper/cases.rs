@@ -9,20 +9,29 @@ use ml_connector_domain::catalog::CatalogEntry;
 use ml_connector_domain::ledger::LedgerSetup;
 use ml_connector_domain::mapping::{self, BatchContext};
 use ml_connector_domain::{Date, Money, Timestamp};
-use ml_connector_mapper::Limits;
-use ml_connector_ports::{Mapper, MapperFault};
+use ml_connector_mapper::{Batch, LoadedMapper, Run, Usage};
+use ml_connector_ports::MapperFault;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// What became of a case.
+/// What is mapped: a golden case's input, or what was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Input {
+    /// What it is mapped with.
+    pub(super) context: BatchContext,
+    /// Orders, transactions, or one of each.
+    pub(super) batches: Vec<Batch>,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone)]
 pub(super) struct CaseRun {
     /// `{"orders": [...], "transactions": [...]}`, without members that are null or an empty list.
     pub(super) output: Value,
-    /// Fuel burnt by both calls.
+    /// Fuel burnt by all calls.
     pub(super) fuel: u64,
-    /// Fuel that they might have burnt.
-    pub(super) fuel_max: u64,
+    /// What each call used of its limits.
+    pub(super) usage: Vec<Usage>,
     /// What the mapper logged.
     pub(super) log: Vec<String>,
 }
@@ -317,38 +326,73 @@ pub(super) fn comparable(value: Value) -> Value {
     }
 }
 
-/// Maps a golden case's input.
+/// Reads a golden case's input.
 ///
 /// # Errors
-/// See [`CaseError`].
-pub(super) async fn run(mapper: &dyn Mapper, input: &str) -> Result<CaseRun, CaseError> {
+/// [`CaseError::Input`].
+pub(super) fn parse(input: &str) -> Result<Input, CaseError> {
     let Case { context, orders, transactions } = serde_json::from_str(input).map_err(wrong)?;
-    let (context, limits) = (context.domain()?, Limits::default());
+    let context = context.domain()?;
     let zone = TimeZone::get(&context.ledger.time_zone).map_err(wrong)?;
-    let orders: Vec<_> = orders.into_iter().map(|order| order.domain(&zone)).collect::<Result<_, _>>()?;
-    let transactions: Vec<_> = transactions.into_iter().map(Transaction::domain).collect::<Result<_, _>>()?;
-    let (mut output, mut run) =
-        (Map::new(), CaseRun { output: Value::Null, fuel: 0, fuel_max: 0, log: Vec::new() });
+    let mut batches = Vec::new();
     if !orders.is_empty() {
-        let items = orders.iter().map(|order| order.items.len()).sum();
-        let mapped = mapper.map_orders(&context, &orders).await?;
-        output.insert("orders".to_owned(), mapped.outcomes.iter().map(order_outcome).collect());
-        run.took((mapped.fuel, limits.fuel(orders.len(), items)), mapped.log);
+        let orders = orders.into_iter().map(|order| order.domain(&zone)).collect::<Result<_, _>>()?;
+        batches.push(Batch::Orders(orders));
     }
     if !transactions.is_empty() {
-        let legs = transactions.iter().map(|transaction| transaction.legs.len()).sum();
-        let mapped = mapper.map_transactions(&context, &transactions).await?;
-        output.insert("transactions".to_owned(), mapped.outcomes.iter().map(transaction_outcome).collect());
-        run.took((mapped.fuel, limits.fuel(transactions.len(), legs)), mapped.log);
+        let transactions = transactions.into_iter().map(Transaction::domain).collect::<Result<_, _>>()?;
+        batches.push(Batch::Transactions(transactions));
+    }
+    Ok(Input { context, batches })
+}
+
+/// Maps an input. Blocks for as long as that takes.
+///
+/// # Errors
+/// [`CaseError::Fault`].
+pub(super) fn run(mapper: &LoadedMapper, input: &Input) -> Result<CaseRun, CaseError> {
+    let mut output = Map::new();
+    let mut run = CaseRun { output: Value::Null, fuel: 0, usage: Vec::new(), log: Vec::new() };
+    for batch in &input.batches {
+        match batch {
+            Batch::Orders(orders) => {
+                let outcomes = run.took(mapper.run_orders(&input.context, orders))?;
+                output.insert("orders".to_owned(), outcomes.iter().map(order_outcome).collect());
+            }
+            Batch::Transactions(transactions) => {
+                let outcomes = run.took(mapper.run_transactions(&input.context, transactions))?;
+                let outcomes = outcomes.iter().map(transaction_outcome).collect();
+                output.insert("transactions".to_owned(), outcomes);
+            }
+        }
     }
     run.output = comparable(Value::Object(output));
     Ok(run)
 }
 
 impl CaseRun {
-    fn took(&mut self, (fuel, fuel_max): (u64, u64), log: Vec<String>) {
-        self.fuel += fuel;
-        self.fuel_max += fuel_max;
-        self.log.extend(log);
+    fn took<T>(&mut self, run: Run<T>) -> Result<Vec<T>, CaseError> {
+        let mapped = run.result?;
+        self.fuel += mapped.fuel;
+        self.usage.push(run.usage);
+        self.log.extend(mapped.log);
+        Ok(mapped.outcomes)
+    }
+
+    /// Each limit with the largest share of it that a call used; 1 is all of it.
+    pub(super) fn shares(&self) -> Vec<(&'static str, f64)> {
+        let mut largest: Vec<(&'static str, f64)> = Vec::new();
+        for (name, share) in self.usage.iter().flat_map(Usage::shares) {
+            match largest.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, most)) => *most = most.max(share),
+                None => largest.push((name, share)),
+            }
+        }
+        largest
+    }
+
+    /// Whether another run of the same input came to the same: all but how long it took.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.output, self.fuel, &self.log) == (&other.output, other.fuel, &other.log)
     }
 }

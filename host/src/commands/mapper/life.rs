@@ -1,17 +1,14 @@
-//! `mapper upload`, `shadow`, `activate` and `rollback`: what changes which version maps.
+//! `mapper shadow`, `activate` and `rollback`: what changes which version maps.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ml_connector_domain::audit::{Action, AuditEvent};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{SellerId, Timestamp};
-use ml_connector_mapper::{Limits, MapperRuntime};
 use ml_connector_pipeline::versions::{canary_place, replay::begins};
-use ml_connector_ports::Mapper as _;
 use ml_connector_storage::{Change, MapperChange, MapperVersions as _, Store as _};
 
-use super::{Whom, component, look, sign};
+use super::{Whom, trial};
 use crate::app::App;
 use crate::commands::{Outcome, say};
 use crate::config::Config;
@@ -22,7 +19,7 @@ type Failure = Box<dyn std::error::Error>;
 ///
 /// # Errors
 /// `MAP-SELLER`: nobody, or somebody whom the configuration does not name.
-fn sellers(config: &Config, whom: &Whom) -> Result<Vec<SellerId>, String> {
+pub(super) fn sellers(config: &Config, whom: &Whom) -> Result<Vec<SellerId>, String> {
     let known: Vec<SellerId> = config.sellers.iter().map(|seller| seller.id.clone()).collect();
     if whom.all {
         return Ok(known);
@@ -58,48 +55,9 @@ pub(in crate::commands) async fn version(app: &App, text: &str) -> Result<Conten
     }
 }
 
-fn changed(at: Timestamp, seller: &SellerId, subject: &str, detail: String) -> Change {
+pub(super) fn changed(at: Timestamp, seller: &SellerId, subject: &str, detail: String) -> Change {
     let (seller, subject) = (seller.clone(), subject.to_owned());
     Change::Audit(AuditEvent { at, seller, subject, action: Action::MapperChanged, detail })
-}
-
-/// Checks a component and keeps it.
-pub(super) async fn upload(config: Config, file: &Path, whom: &Whom, signature: Option<PathBuf>) -> Outcome {
-    let whom = sellers(&config, whom)?;
-    let limits = Limits::default();
-    let bytes = look::read(file, limits.component_bytes_max as u64)?;
-    let digest = ContentHash::of(&bytes);
-    let signature = signature.or_else(|| Some(sign::beside(file)).filter(|path| path.is_file()));
-    let author = match &signature {
-        Some(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Some(sign::author(&config.mappers, &digest, &text)?)
-        }
-        None if config.mappers.require_signature => {
-            return Err(
-                format!("SIG-MISSING: {digest} is not signed, and mappers.require_signature is set").into()
-            );
-        }
-        None => None,
-    };
-    let mapper = MapperRuntime::new(limits)?.load(&bytes)?;
-    let identity = mapper.identity().clone();
-    let app = App::open(config).await?;
-    let now = app.clock.shared().now();
-    let by = author.as_ref().map_or("nobody".to_owned(), |author| format!("`{author}`"));
-    let why = format!("{} {} uploaded, signed by {by}", identity.name, identity.version);
-    let kept = component(&identity, bytes, author, now);
-    let mut changes = vec![Change::Mapper(MapperChange::Component(Box::new(kept)))];
-    for seller in &whom {
-        changes.push(changed(now, seller, digest.as_str(), why.clone()));
-        let (seller, digest, why) = (seller.clone(), digest.clone(), why.clone());
-        changes.push(Change::Mapper(MapperChange::Validated { seller, digest, why, at: now }));
-    }
-    app.store.apply(changes).await?;
-    say(&format!("{why}\nsha256 {digest}\nvalidated for {} sellers", whom.len()));
-    app.store.close().await;
-    Ok(())
 }
 
 /// Lets a version run as the shadow.
@@ -107,11 +65,15 @@ pub(super) async fn shadow(config: Config, text: &str, whom: &Whom) -> Outcome {
     let whom = sellers(&config, whom)?;
     let app = App::open(config).await?;
     let digest = if text == "none" { None } else { Some(version(&app, text).await?) };
+    let trials = trial::Trials::open(&app)?;
     let now = app.clock.shared().now();
     for seller in whom {
         let pointer = app.store.mapper_pointer(&seller).await?;
         if digest.is_some() && pointer.active == digest {
             return Err(format!("MAP-ACTIVE: {seller} is mapped by this version already").into());
+        }
+        if let Some(digest) = &digest {
+            trials.may_map(&seller, digest).await?;
         }
         let shown = digest.as_ref().map_or("none", ContentHash::as_str).to_owned();
         let detail = format!("shadow: {shown}");
@@ -128,12 +90,14 @@ pub(super) async fn activate(config: Config, text: &str, whom: &Whom, share: u8)
     let whom = sellers(&config, whom)?;
     let app = App::open(config).await?;
     let digest = if text == "configured" { None } else { Some(version(&app, text).await?) };
+    let trials = trial::Trials::open(&app)?;
     let now = app.clock.shared().now();
     let (mut moved, all) = (0, whom.len());
     for seller in whom {
         if digest.as_ref().is_some_and(|digest| canary_place(&seller, digest) >= share) {
             continue;
         }
+        trials.may_map_or_configured(&seller, digest.as_ref()).await?;
         let shown = digest.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
         let why = format!("activated by the operator for {share} % of {all}");
         let detail = format!("{shown} {why}");
@@ -156,6 +120,7 @@ pub(super) async fn roll_back(config: Config, whom: &Whom, text: Option<String>)
         Some(text) => Some(version(&app, &text).await?),
         None => None,
     };
+    let trials = trial::Trials::open(&app)?;
     let now = app.clock.shared().now();
     for seller in meant {
         let pointer = app.store.mapper_pointer(&seller).await?;
@@ -171,6 +136,7 @@ pub(super) async fn roll_back(config: Config, whom: &Whom, text: Option<String>)
                 format!("MAP-PREVIOUS: {seller} has nothing to roll back to: activate a version").into()
             );
         };
+        trials.may_map_or_configured(&seller, to.as_ref()).await?;
         let to = to.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
         let from = pointer.active.as_ref().map_or("the configuration's file", ContentHash::as_str);
         let why = "rolled back by the operator".to_owned();

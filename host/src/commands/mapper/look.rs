@@ -1,13 +1,20 @@
-//! `mapper run`: a component and an input, no configuration.
+//! `mapper run` and `profile`: a component and an input. What the daemon recorded needs its configuration, too.
 
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ml_connector_mapper::{Limits, LoadedMapper, MapperRuntime};
+use ml_connector_mapper::{Batch, Limits, LoadedMapper, MapperRuntime};
+use ml_connector_pipeline::versions::unpack;
+use ml_connector_storage::MapperVersions as _;
 
-use super::cases;
-use crate::commands::{Outcome, say};
+use super::cases::{self, CaseRun, Input};
+use super::{life, trial};
+use crate::app::App;
+use crate::commands::{Outcome, say, table};
+use crate::config;
+
+type Failure = Box<dyn std::error::Error>;
 
 /// An input's largest size in bytes: a batch of a hundred large orders has a few hundred KiB.
 const INPUT_BYTES_MAX: u64 = 64 << 20;
@@ -43,22 +50,108 @@ pub(super) fn load(path: &Path) -> Result<LoadedMapper, Box<dyn std::error::Erro
     Ok(MapperRuntime::new(limits)?.load(&bytes).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// How much of a limit was used, for people.
-pub(super) fn share(used: u64, of: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let share = 100.0 * used as f64 / of.max(1) as f64;
-    format!("{share:.2} %")
+/// How much of each limit was used, for people.
+pub(super) fn shares(run: &CaseRun, between: &str) -> String {
+    let shares = run.shares().into_iter().map(|(name, share)| format!("{name} {:.2} %", 100.0 * share));
+    shares.collect::<Vec<_>>().join(between)
+}
+
+/// What is mapped, and by which component.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Subject {
+    /// The component's file; with --batch also a version, or `recorded` for the one that mapped the batch
+    component: String,
+    /// A golden case's input.json; - is standard input
+    #[arg(required_unless_present = "batch")]
+    input: Option<PathBuf>,
+    /// Map what the daemon recorded under this name, or the first six digits or more of it; needs the configuration
+    #[arg(long, conflicts_with = "input")]
+    batch: Option<String>,
+}
+
+impl Subject {
+    /// Loads the component and reads what is mapped. Only what was recorded needs a configuration.
+    ///
+    /// # Errors
+    /// Either cannot be read, or is refused.
+    async fn open(&self, config: &Path) -> Result<(LoadedMapper, Input), Failure> {
+        match (&self.batch, &self.input) {
+            (Some(batch), _) => recorded(config, &self.component, batch).await,
+            (None, Some(input)) => {
+                let mapper = load(Path::new(&self.component))?;
+                let text = String::from_utf8(read(input, INPUT_BYTES_MAX)?)?;
+                Ok((mapper, cases::parse(&text)?))
+            }
+            (None, None) => Err("MAP-READ: name an input, or --batch".into()),
+        }
+    }
+}
+
+/// A recorded batch with the component that is to map it.
+///
+/// # Errors
+/// `MAP-BATCH`: there is none of that name, there are several, or its input is not kept.
+async fn recorded(config: &Path, component: &str, name: &str) -> Result<(LoadedMapper, Input), Failure> {
+    let app = App::open(config::load(config)?).await?;
+    let found = if name.len() < 6 { Vec::new() } else { app.store.recorded_batch(name).await? };
+    let batch = match found.as_slice() {
+        [one] => one,
+        [] => return Err(format!("MAP-BATCH: no batch begins with `{name}`: write six digits or more of its name, as `explain --json` shows it").into()),
+        _ => return Err(format!("MAP-BATCH: several batches begin with `{name}`: write more of it").into()),
+    };
+    let packed = batch
+        .packed
+        .as_ref()
+        .ok_or_else(|| format!("MAP-BATCH: what went into {} is not kept, or not any more", batch.input))?;
+    let input = unpack(&batch.input, &batch.kind, packed)?;
+    let trials = trial::Trials::open(&app)?;
+    let mapper = match component {
+        "recorded" => trials.kept(&batch.seller, &batch.mapper).await?,
+        file if Path::new(file).is_file() => load(Path::new(file))?,
+        text => {
+            let version = life::version(&app, text).await?;
+            trials.kept(&batch.seller, &version).await?
+        }
+    };
+    app.store.close().await;
+    Ok((mapper, Input { context: input.context, batches: vec![trial::records(input.records)] }))
 }
 
 /// Maps an input and prints the outcomes.
-pub(super) async fn run(component: &Path, input: &Path) -> Outcome {
-    let mapper = load(component)?;
-    let input = String::from_utf8(read(input, INPUT_BYTES_MAX)?)?;
-    let run = cases::run(&mapper, &input).await?;
+pub(super) async fn run(config: &Path, subject: &Subject) -> Outcome {
+    let (mapper, input) = subject.open(config).await?;
+    let run = cases::run(&mapper, &input)?;
     say(&format!("{:#}", run.output));
     for line in &run.log {
         tracing::info!("{line}");
     }
-    tracing::info!(fuel = run.fuel, limit = run.fuel_max, share = share(run.fuel, run.fuel_max), "mapped");
+    tracing::info!(fuel = run.fuel, "used of the limits: {}", shares(&run, ", "));
+    Ok(())
+}
+
+/// Shows which functions of a mapper burn its fuel.
+pub(super) async fn profile(config: &Path, subject: &Subject, samples: u32) -> Outcome {
+    let (mapper, input) = subject.open(config).await?;
+    for batch in &input.batches {
+        let (kind, records) = match batch {
+            Batch::Orders(orders) => ("orders", orders.len()),
+            Batch::Transactions(transactions) => ("transactions", transactions.len()),
+        };
+        let profile = mapper.profile(&input.context, batch, samples)?;
+        say(&format!(
+            "{records} {kind}: {} fuel, stopped at {} even points of it",
+            profile.fuel, profile.samples
+        ));
+        if let Some(fault) = &profile.fault {
+            say(&format!("the mapper failed: {fault}"));
+        }
+        let mut shown = table(&["function", "itself", "with what it calls"]);
+        let share =
+            |count: u32| format!("{:.1} %", 100.0 * f64::from(count) / f64::from(profile.samples.max(1)));
+        for row in &profile.functions {
+            shown.add_row([row.name.clone(), share(row.itself), share(row.with_callees)]);
+        }
+        say(&shown.to_string());
+    }
     Ok(())
 }

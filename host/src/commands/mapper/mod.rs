@@ -1,6 +1,7 @@
 //! `mapper`: write, test, look at, and put into use.
 //!
-//! `project` and `look` need no configuration: a mapper's developer has only this binary.
+//! `project` and `look` need no configuration, unless for what a daemon recorded: a mapper's developer has only this
+//! binary.
 
 mod books;
 mod cases;
@@ -8,8 +9,10 @@ mod life;
 mod look;
 mod project;
 mod sign;
+mod trial;
+mod upload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -57,12 +60,15 @@ pub(crate) enum DeveloperCommand {
         #[arg(long)]
         bless: bool,
     },
-    /// Map a golden case's input.json, and print the outcomes
-    Run {
-        /// The component
-        component: PathBuf,
-        /// The input; - is standard input
-        input: PathBuf,
+    /// Map a golden case's input.json, or what the daemon recorded, and print the outcomes
+    Run(look::Subject),
+    /// Show which functions burn the fuel: the same input gives the same answer on every machine
+    Profile {
+        #[command(flatten)]
+        subject: look::Subject,
+        /// At so many even points of the fuel the mapper is stopped and looked at
+        #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        samples: u32,
     },
     /// Sign a component with the author's key, into a file beside it
     Sign {
@@ -82,12 +88,13 @@ pub(crate) enum DeveloperCommand {
 ///
 /// # Errors
 /// What the command says.
-pub(crate) async fn develop(command: DeveloperCommand) -> Outcome {
+pub(crate) async fn develop(config: &Path, command: DeveloperCommand) -> Outcome {
     match command {
         DeveloperCommand::New { folder, sdk } => project::new(&folder, sdk),
         DeveloperCommand::Build { project } => project::build(&project),
-        DeveloperCommand::Test { project, bless } => project::test(&project, bless).await,
-        DeveloperCommand::Run { component, input } => look::run(&component, &input).await,
+        DeveloperCommand::Test { project, bless } => project::test(&project, bless),
+        DeveloperCommand::Run(subject) => look::run(config, &subject).await,
+        DeveloperCommand::Profile { subject, samples } => look::profile(config, &subject, samples).await,
         DeveloperCommand::Sign { new_key: Some(file), .. } => sign::new_key(&file),
         DeveloperCommand::Sign { component: Some(component), key: Some(key), .. } => {
             sign::sign(&component, &key)
@@ -119,6 +126,9 @@ pub(crate) enum OperatorCommand {
         /// The author's signature; without it, the component's name with `.sig`, if that exists
         #[arg(long)]
         signature: Option<PathBuf>,
+        /// A folder of golden cases that it has to pass, too, as tests/golden of a project
+        #[arg(long)]
+        cases: Option<PathBuf>,
     },
     /// Run a version beside the active one, on live input, posting nothing of it
     Shadow {
@@ -185,8 +195,8 @@ pub(crate) enum OperatorCommand {
 /// What the command says.
 pub(crate) async fn operate(config: Config, command: OperatorCommand) -> Outcome {
     match command {
-        OperatorCommand::Upload { component, whom, signature } => {
-            life::upload(config, &component, &whom, signature).await
+        OperatorCommand::Upload { component, whom, signature, cases } => {
+            upload::upload(config, &component, &whom, (signature, cases)).await
         }
         OperatorCommand::Shadow { version, whom } => life::shadow(config, &version, &whom).await,
         OperatorCommand::Activate { version, whom, share } => {
@@ -206,7 +216,7 @@ pub(crate) async fn operate(config: Config, command: OperatorCommand) -> Outcome
 pub(crate) fn component(
     identity: &MapperIdentity,
     bytes: Vec<u8>,
-    author: Option<String>,
+    (author, signatures): (Option<String>, Vec<String>),
     at: Timestamp,
 ) -> Component {
     Component {
@@ -215,6 +225,7 @@ pub(crate) fn component(
         version: identity.version.clone(),
         contract: identity.contract.clone(),
         author,
+        signatures,
         bytes,
         added_at: at,
     }

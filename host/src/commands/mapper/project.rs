@@ -9,7 +9,7 @@ use ml_connector_mapper::LoadedMapper;
 use serde_json::Value;
 
 use super::cases::{self, CaseRun};
-use super::look::{load, share};
+use super::look::{load, shares};
 use crate::commands::{Outcome, say};
 
 /// Writes a project.
@@ -42,14 +42,14 @@ pub(super) fn build(folder: &Path) -> Outcome {
 }
 
 /// Runs a project's native tests and its golden cases on the component.
-pub(super) async fn test(folder: &Path, bless: bool) -> Outcome {
+pub(super) fn test(folder: &Path, bless: bool) -> Outcome {
     let project = Project::open(folder)?;
     let component = project.build()?;
     let mapper = load(&component)?;
     let cases = cases(&project.golden())?;
     if bless {
         for case in &cases {
-            let run = run(&mapper, case).await?;
+            let run = run(&mapper, case)?;
             fs::write(case.join("expected.json"), format!("{:#}\n", run.output))?;
             say(&format!(
                 "{} is written: look at it as at a journal entry",
@@ -60,14 +60,12 @@ pub(super) async fn test(folder: &Path, bless: bool) -> Outcome {
     project.test()?;
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_header(["golden case on the component", "result", "fuel", "of the limit"]);
+    table.set_header(["golden case on the component", "result", "fuel", "used of the limits"]);
     let mut failed = Vec::new();
     for case in &cases {
-        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match check(&mapper, case).await {
-            Ok(run) => {
-                table.add_row([name, "ok".into(), run.fuel.to_string(), share(run.fuel, run.fuel_max)])
-            }
+        let name = name(case);
+        match check(&mapper, case) {
+            Ok(run) => table.add_row([name, "ok".into(), run.fuel.to_string(), shares(&run, "\n")]),
             Err(error) => {
                 failed.push(format!("{name}: {error}"));
                 table.add_row([name, "FAILED".into(), String::new(), String::new()])
@@ -80,6 +78,21 @@ pub(super) async fn test(folder: &Path, bless: bool) -> Outcome {
         return Ok(());
     }
     Err(format!("MAP-GOLDEN: {}", failed.join("\n")).into())
+}
+
+/// Checks a component against a folder of golden cases; says how many passed.
+///
+/// # Errors
+/// `MAP-GOLDEN`: all that failed, each with its place.
+pub(super) fn check_all(mapper: &LoadedMapper, folder: &Path) -> Result<usize, String> {
+    let cases = cases(folder)?;
+    let failed = |case: &PathBuf| Some(format!("{}: {}", name(case), check(mapper, case).err()?));
+    let failed: Vec<String> = cases.iter().filter_map(failed).collect();
+    if failed.is_empty() { Ok(cases.len()) } else { Err(format!("MAP-GOLDEN: {}", failed.join("\n"))) }
+}
+
+fn name(case: &Path) -> String {
+    case.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The folders of the golden cases, in order.
@@ -99,20 +112,20 @@ fn cases(folder: &Path) -> Result<Vec<PathBuf>, String> {
     }
 }
 
-async fn run(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
+fn run(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
     let path = case.join("input.json");
     let input = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     // Twice, in two fresh instances: what differs then is no pure function, and could never be replayed.
-    let (first, second) = (cases::run(mapper, &input).await, cases::run(mapper, &input).await);
-    match (first, second) {
-        (Ok(first), Ok(second)) if first == second => Ok(first),
+    let input = cases::parse(&input).map_err(|error| format!("{}: {error}", path.display()))?;
+    match (cases::run(mapper, &input), cases::run(mapper, &input)) {
+        (Ok(first), Ok(second)) if first.is_same(&second) => Ok(first),
         (Ok(_), Ok(_)) => Err("MAP-IMPURE: the same input gave another output or took other fuel".to_owned()),
         (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
     }
 }
 
-async fn check(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
-    let run = run(mapper, case).await?;
+fn check(mapper: &LoadedMapper, case: &Path) -> Result<CaseRun, String> {
+    let run = run(mapper, case)?;
     let path = case.join("expected.json");
     let expected = fs::read_to_string(&path)
         .map_err(|error| format!("{}: {error}: write it with `mapper test --bless`", path.display()))?;

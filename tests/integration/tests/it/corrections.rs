@@ -83,7 +83,7 @@ impl Mapper for Changed {
 struct Loader;
 
 impl MapperLoader for Loader {
-    fn load(&self, bytes: &[u8]) -> Result<Arc<dyn Mapper>, String> {
+    fn load(&self, bytes: &[u8], _signatures: &[String]) -> Result<Arc<dyn Mapper>, String> {
         assert_eq!(bytes, BYTES);
         Ok(Arc::new(Changed::new()))
     }
@@ -161,6 +161,7 @@ async fn keep(connected: &Connected, parts: &Parts, seller: &Seller) {
         version: identity.version.clone(),
         contract: identity.contract.clone(),
         author: None,
+        signatures: Vec::new(),
         bytes: BYTES.to_vec(),
         added_at: at,
     };

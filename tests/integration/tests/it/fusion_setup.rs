@@ -10,15 +10,7 @@ use crate::process::{Installed, words};
 use crate::support::{Connected, small};
 
 impl Installed {
-    /// Changes the configuration.
-    fn configure(&self, edit: impl FnOnce(&mut toml::Table)) {
-        let path = self.path("ml-connector.toml");
-        let mut config: toml::Table =
-            std::fs::read_to_string(&path).expect("reads").parse().expect("is TOML");
-        edit(&mut config);
-        std::fs::write(&path, toml::to_string(&config).expect("TOML")).expect("writes");
-    }
-
+    /// Changes Fusion's part of the configuration.
     fn fusion(&self, edit: impl FnOnce(&mut toml::Table)) {
         self.configure(|config| edit(config["fusion"].as_table_mut().expect("a table")));
     }

@@ -6,7 +6,8 @@
 //! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
 //! invoices, credit memos and receipts, `fusion_refusals` its refusals class by class; `fusion_correct` and `fusion_reverse`
 //! take back what was posted; `fusion_campaign` loses a third of the answers about ten thousand documents;
-//! `developer` writes and builds a mapper outside the repository, `versions` puts one into use; `catalog` imports
+//! `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
+//! `versions` puts one into use; `catalog` imports
 //! catalogs and resolves what waits for them, `corrections` changes the mapping of posted months; `audit` verifies what a
 //! run leaves behind, alters it and has it found. A test that needs components says so when `cargo xtask plugins` has
 //! not been run.
@@ -27,6 +28,7 @@ mod fusion_reverse;
 mod fusion_setup;
 mod month;
 mod outside;
+mod platform;
 mod process;
 mod rules;
 mod sandbox;

@@ -99,6 +99,15 @@ impl Installed {
         write("ml-connector.toml", &toml::to_string(&toml_of(&config)).expect("TOML"));
     }
 
+    /// Changes the configuration.
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut toml::Table)) {
+        let path = self.path("ml-connector.toml");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let mut config: toml::Table = toml::from_str(&text).expect("TOML");
+        change(&mut config);
+        std::fs::write(path, toml::to_string(&config).expect("TOML")).expect("writes");
+    }
+
     /// A command of the daemon.
     pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(binary("ml-connector"));
@@ -127,7 +136,9 @@ impl Installed {
 
     /// All files of the folder, with their bytes.
     pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
-        let all = std::fs::read_dir(&self.folder.0).expect("a folder").flatten();
+        let folders = [self.folder.0.clone(), self.path("mapper-cache")];
+        let all = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+        let all = all.flat_map(Iterator::flatten).filter(|file| !file.path().is_dir());
         let name =
             |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         // SQLite removes its log when the last process closes it, which may be between the listing and this.

@@ -20,13 +20,13 @@ use crate::support::{Connected, component, small};
 struct Loader(MapperRuntime);
 
 impl MapperLoader for Loader {
-    fn load(&self, bytes: &[u8]) -> Result<Arc<dyn Mapper>, String> {
+    fn load(&self, bytes: &[u8], _signatures: &[String]) -> Result<Arc<dyn Mapper>, String> {
         Ok(Arc::new(self.0.load(bytes).map_err(|error| error.to_string())?))
     }
 }
 
 /// The same component under another digest: with a custom section more, which means nothing.
-fn variant(name: &str, mark: &str) -> Vec<u8> {
+pub(crate) fn variant(name: &str, mark: &str) -> Vec<u8> {
     let mut bytes = component(name);
     let length = u8::try_from(mark.len()).expect("a short mark");
     bytes.extend([0, length + 1, length]);
@@ -49,8 +49,16 @@ impl Connected {
     async fn upload(&self, bytes: Vec<u8>) -> ContentHash {
         let (digest, at) = (ContentHash::of(&bytes), self.parts.clock.now());
         let (name, version, contract) = ("t".to_owned(), "1".to_owned(), "0.1.0".to_owned());
-        let kept =
-            Component { digest: digest.clone(), name, version, contract, author: None, bytes, added_at: at };
+        let kept = Component {
+            digest: digest.clone(),
+            name,
+            version,
+            contract,
+            author: None,
+            signatures: Vec::new(),
+            bytes,
+            added_at: at,
+        };
         self.change(MapperChange::Component(Box::new(kept))).await;
         let (seller, why) = (self.seller.id.clone(), "a test".to_owned());
         self.change(MapperChange::Validated { seller, digest: digest.clone(), why, at }).await;
@@ -275,12 +283,15 @@ async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
     let seller = installed.seller().to_owned();
     std::fs::write(installed.path("new.wasm"), variant("standard", "new")).expect("a file");
     std::fs::write(installed.path("minimal.wasm"), component("minimal")).expect("a file");
+    std::fs::write(installed.path("standard.wasm"), component("standard")).expect("a file");
     let file = |name: &str| installed.path(name).display().to_string();
     let key = installed.said(&["mapper", "sign", "--new-key", &file("author.key")]).await;
-    let policy =
-        format!("[mappers]\nrequire_signature = true\n[mappers.authors]\nann = \"{}\"\n", key.trim());
-    let config = std::fs::read_to_string(installed.path("ml-connector.toml")).expect("a file");
-    std::fs::write(installed.path("ml-connector.toml"), format!("{config}\n{policy}")).expect("writes");
+    let policy = format!("require_signature = true\nauthors.ann = \"{}\"\n", key.trim());
+    installed.configure(|config| {
+        config.insert("mappers".to_owned(), toml::from_str::<toml::Table>(&policy).expect("TOML").into());
+        config["seller"][0]["mapper"] = "standard.wasm".into();
+    });
+    installed.said(&["mapper", "sign", &file("standard.wasm"), "--key", &file("author.key")]).await;
 
     let unsigned = installed.refused(&["mapper", "upload", &file("new.wasm"), "--seller", &seller]).await;
     assert!(unsigned.contains("SIG-MISSING"), "{unsigned}");
@@ -292,6 +303,7 @@ async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
     std::fs::copy(installed.path("new.wasm.sig"), installed.path("minimal.wasm.sig")).expect("copies");
     let foreign = installed.refused(&["mapper", "upload", &file("minimal.wasm"), "--seller", &seller]).await;
     assert!(foreign.contains("SIG-AUTHOR"), "{foreign}");
+    installed.said(&["mapper", "sign", &file("minimal.wasm"), "--key", &file("author.key")]).await;
     let digest = ContentHash::of(&variant("standard", "new"));
     let minimal = ContentHash::of(&component("minimal"));
     let (new, other) = (&digest.as_str()[..8], &minimal.as_str()[..8]);

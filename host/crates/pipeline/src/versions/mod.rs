@@ -120,8 +120,9 @@ pub async fn load(parts: &Parts, digest: &ContentHash) -> Result<Arc<dyn Mapper>
         return Err(failed("this process loads no versions".to_owned()));
     };
     let component = parts.store.mapper_component(digest).await?;
-    let bytes = component.ok_or_else(|| failed("the store does not have it".to_owned()))?.bytes;
-    let made = tokio::task::spawn_blocking(move || loader.load(&bytes)).await;
+    let component = component.ok_or_else(|| failed("the store does not have it".to_owned()))?;
+    let made =
+        tokio::task::spawn_blocking(move || loader.load(&component.bytes, &component.signatures)).await;
     let mapper = made.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     parts.versions.loaded().insert(digest.clone(), Arc::clone(&mapper));
     Ok(mapper)

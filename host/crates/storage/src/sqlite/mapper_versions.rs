@@ -50,8 +50,16 @@ impl MapperVersions for SqliteStore {
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a component"))?;
+        let signatures = query("SELECT signature FROM mapper_signature WHERE digest = ? ORDER BY signature")
+            .bind(digest.as_str())
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("reading a component's signatures"))?;
+        let signatures: Vec<String> =
+            signatures.iter().map(|row| get(row, "signature")).collect::<Result<_>>()?;
         let read = |row: SqliteRow| {
             Ok(Component {
+                signatures,
                 digest: hash(&row, "digest")?,
                 name: get(&row, "name")?,
                 version: get(&row, "version")?,
@@ -120,18 +128,21 @@ impl MapperVersions for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading recorded batches"))?;
-        let read = |row: &SqliteRow| {
-            Ok(RecordedBatch {
-                input: hash(row, "input")?,
-                seller: SellerId::new(get::<String>(row, "seller")?),
-                kind: get(row, "kind")?,
-                mapper: hash(row, "mapper")?,
-                fuel: count(row, "fuel")?,
-                outcome: get::<Option<String>>(row, "outcome")?.map(ContentHash::from_stored),
-                packed: get(row, "packed")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(recorded_batch).collect()
+    }
+
+    async fn recorded_batch(&self, beginning: &str) -> Result<Vec<RecordedBatch>> {
+        // Names are hexadecimal digits: `g` comes after all that begin like this.
+        let rows = query(
+            "SELECT b.input, b.seller, b.kind, b.mapper, b.fuel, b.outcome, i.packed FROM mapper_batch b
+             LEFT JOIN mapper_input i USING (input)
+             WHERE b.input >= ?1 AND b.input < ?1 || 'g' ORDER BY b.input LIMIT 2",
+        )
+        .bind(beginning)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading a recorded batch"))?;
+        rows.iter().map(recorded_batch).collect()
     }
 
     async fn made_in_batch(&self, input: &ContentHash) -> Result<MadeInBatch> {
@@ -202,6 +213,18 @@ impl MapperVersions for SqliteStore {
         };
         rows.iter().map(read).collect()
     }
+}
+
+fn recorded_batch(row: &SqliteRow) -> Result<RecordedBatch> {
+    Ok(RecordedBatch {
+        input: hash(row, "input")?,
+        seller: SellerId::new(get::<String>(row, "seller")?),
+        kind: get(row, "kind")?,
+        mapper: hash(row, "mapper")?,
+        fuel: count(row, "fuel")?,
+        outcome: get::<Option<String>>(row, "outcome")?.map(ContentHash::from_stored),
+        packed: get(row, "packed")?,
+    })
 }
 
 /// Applies a change about mappers.
@@ -276,6 +299,15 @@ async fn keep(tx: &mut Tx, component: Component) -> Result<()> {
     .execute(&mut **tx)
     .await
     .map_err(failed("keeping a component"))?;
+    for signature in component.signatures {
+        query("INSERT INTO mapper_signature (digest, signature, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(component.digest.as_str())
+            .bind(signature)
+            .bind(millis(component.added_at))
+            .execute(&mut **tx)
+            .await
+            .map_err(failed("keeping a signature"))?;
+    }
     Ok(())
 }
 

@@ -464,7 +464,16 @@ async fn a_file_of_a_newer_version_is_refused() {
 fn component(bytes: &[u8]) -> Component {
     let (name, version, contract) = ("m".to_owned(), "1".to_owned(), "0.1.0".to_owned());
     let digest = ContentHash::of(bytes);
-    Component { digest, name, version, contract, author: None, bytes: bytes.to_vec(), added_at: at(0) }
+    Component {
+        digest,
+        name,
+        version,
+        contract,
+        author: None,
+        signatures: Vec::new(),
+        bytes: bytes.to_vec(),
+        added_at: at(0),
+    }
 }
 
 #[tokio::test]
@@ -474,7 +483,13 @@ async fn a_component_is_kept_as_it_came_for_ever() {
     fresh.apply(vec![Change::Mapper(MapperChange::Component(Box::new(kept.clone())))]).await;
     let other = Component { name: "other".to_owned(), added_at: at(9), ..kept.clone() };
     fresh.apply(vec![Change::Mapper(MapperChange::Component(Box::new(other)))]).await;
-    assert_eq!(fresh.store.mapper_component(&kept.digest).await.expect("reads"), Some(kept));
+    assert_eq!(fresh.store.mapper_component(&kept.digest).await.expect("reads"), Some(kept.clone()));
+    for signature in ["b", "a", "b"] {
+        let signed = Component { signatures: vec![signature.to_owned()], ..kept.clone() };
+        fresh.apply(vec![Change::Mapper(MapperChange::Component(Box::new(signed)))]).await;
+    }
+    let both = Component { signatures: vec!["a".to_owned(), "b".to_owned()], ..kept.clone() };
+    assert_eq!(fresh.store.mapper_component(&kept.digest).await.expect("reads"), Some(both));
     for statement in ["UPDATE mapper_component SET bytes = x'00'", "DELETE FROM mapper_component"] {
         let refused =
             sqlx::query(statement).execute(&fresh.store.pool).await.expect_err(statement).to_string();

@@ -6,7 +6,7 @@
 
 mod admission;
 mod calls;
-mod guests;
+pub(crate) mod guests;
 mod tenants;
 mod upload;
 mod wasi;

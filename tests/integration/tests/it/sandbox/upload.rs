@@ -34,7 +34,7 @@ fn an_upload_is_compiled_once_elsewhere_and_found_again() {
     let validator = validator(&folder);
     let (bytes, given) = (component("standard"), settings(&[("tax.US", "exclusive")]));
     let fixtures = [fixture(&[("tax.US", "exclusive")])];
-    let validate = || validator.validate(&bytes, &Policy::default(), &given, &fixtures).expect("passes");
+    let validate = || validator.validate(&bytes, &Policy::default(), &given, &[], &fixtures).expect("passes");
     let first = validate();
     assert_eq!(
         (first.mapper.origin(), first.mapper.description().name.as_str()),
@@ -74,7 +74,7 @@ fn an_upload_is_refused_by_the_first_step_that_fails() {
     let validator = validator(&folder);
     let validate = |bytes: &[u8], given: &[(&str, &str)], fixtures: &[Fixture]| {
         validator
-            .validate(bytes, &Policy::default(), &settings(given), fixtures)
+            .validate(bytes, &Policy::default(), &settings(given), &[], fixtures)
             .map(|_| ())
             .expect_err("refused")
     };
@@ -92,6 +92,7 @@ fn an_upload_is_refused_by_the_first_step_that_fails() {
 
 #[test]
 fn the_compiling_process_has_limits_of_its_own() {
+    let folder = TestFolder::new("compiling");
     let program = binary("ml-connector");
     let limits = CompileLimits {
         cpu: Duration::from_secs(1),
@@ -115,6 +116,11 @@ fn the_compiling_process_has_limits_of_its_own() {
     assert_eq!(compile(&innocent, &small), Err(CompileError::Size(0)));
     assert!(matches!(compile(b"nonsense", &patient), Err(CompileError::Refused(_))));
     assert_eq!(compile(&innocent, &patient), Ok(()));
+    let killed = folder.0.join("killed");
+    std::fs::write(&killed, "#!/bin/sh\nkill -9 $$\n").expect("a file");
+    std::fs::set_permissions(&killed, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .expect("is a program");
+    assert_eq!(compile_in_child(&killed, &innocent, &patient), Err(CompileError::Killed));
     let nobody = compile_in_child("/nonexistent".as_ref(), &innocent, &patient);
     assert!(matches!(nobody, Err(CompileError::Child(_))));
 }
