@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline,
+};
 
 use crate::fuel;
 use crate::host::CallState;
@@ -153,9 +155,15 @@ pub(crate) fn store(engine: &Engine, limits: Limits, fuel: u64) -> wasmtime::Res
     store.limiter(|state| state);
     store.set_fuel(fuel)?;
     store.set_hostcall_fuel(limits.output_bytes_max);
-    // The running tick is partly gone: one more, so that the deadline is never cut short.
+    // The running tick is partly gone: one more, so that the deadline is not cut short.
     let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()) + 1;
     store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+    // A ticker that makes up for missed ticks does so for calls that began after them, too: those go on.
+    let began = now();
+    store.epoch_deadline_callback(move |_| match began.elapsed() < limits.deadline {
+        true => Ok(UpdateDeadline::Continue(1)),
+        false => Ok(UpdateDeadline::Interrupt),
+    });
     Ok(store)
 }
 
