@@ -40,6 +40,11 @@ pub struct AmazonFaults {
     pub refuse_data_set: Option<String>,
     /// This transaction, one without items, is a hundredth more than it was when its settlement closed.
     pub amend: Option<String>,
+    /// This transaction, one without items, is a hundredth less than it was.
+    pub amend_back: Option<String>,
+    /// Beside this transaction, one without items, two more show up in its settlement: its like (`<id>L`), and what
+    /// takes that back (`<id>R`).
+    pub late_pair: Option<String>,
     /// The limit of a page of Finances v0 in bytes, in place of 10 MB.
     pub page_bytes: Option<usize>,
     /// How far Amazon's clock is ahead of everybody's, in milliseconds.

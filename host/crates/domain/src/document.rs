@@ -97,6 +97,9 @@ pub enum JournalOf {
         /// Which month of it, where it crosses a month's end.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         part: Option<Part>,
+        /// Which adjustment of it, from 1: of what Amazon showed or changed after it was journaled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adjustment: Option<u32>,
     },
     /// Money that Amazon holds back at a month's end, and what it held back before and has released.
     Deferred {
@@ -152,14 +155,29 @@ pub fn month(day: Date) -> String {
 impl JournalOf {
     /// A whole settlement.
     pub fn whole(group: GroupId) -> Self {
-        Self::Settlement { group, part: None }
+        Self::Settlement { group, part: None, adjustment: None }
     }
 
     /// One of the months of a settlement; of a single one nothing needs to be said.
     pub fn part_of(group: GroupId, number: u32, of: u32, accounts: &CarryAccounts) -> Self {
         let subject = || format!("{group}/{number}");
         let part = (of > 1).then(|| Part { subject: subject(), number, of, accounts: accounts.clone() });
-        Self::Settlement { group, part }
+        Self::Settlement { group, part, adjustment: None }
+    }
+
+    /// One of the months of a settlement's adjustment; what it is about is its own even if it is the only one.
+    pub fn adjusting(
+        group: GroupId,
+        adjustment: u32,
+        (number, of): (u32, u32),
+        accounts: &CarryAccounts,
+    ) -> Self {
+        let subject = match of {
+            1 => format!("{group}/adjustment-{adjustment}"),
+            _ => format!("{group}/adjustment-{adjustment}/{number}"),
+        };
+        let part = Some(Part { subject, number, of, accounts: accounts.clone() });
+        Self::Settlement { group, part, adjustment: Some(adjustment) }
     }
 
     /// The settlement, if it is of one.
@@ -428,14 +446,19 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_accruals_are_about_something_of_their_own() {
+    fn parts_adjustments_and_accruals_are_about_something_of_their_own() {
         let accounts = CarryAccounts { settlement: "11800".to_owned(), carry_forward: "12950".to_owned() };
         let of = [
             JournalOf::part_of("G1".into(), 1, 1, &accounts),
             JournalOf::part_of("G1".into(), 2, 3, &accounts),
+            JournalOf::adjusting("G1".into(), 1, (1, 1), &accounts),
+            JournalOf::adjusting("G1".into(), 2, (2, 2), &accounts),
             JournalOf::Deferred { accrual: Accrual::of(jiff::civil::date(2026, 10, 31), Currency::USD) },
         ];
-        assert_eq!(of.each_ref().map(JournalOf::subject), ["G1", "G1/2", "deferred/2026-10/USD"]);
+        assert_eq!(
+            of.each_ref().map(JournalOf::subject),
+            ["G1", "G1/2", "G1/adjustment-1", "G1/adjustment-2/2", "deferred/2026-10/USD"]
+        );
         for of in of {
             let body = Body::Journal { of: of.clone(), lines: Vec::new(), transactions: 0, reverses: None };
             let json = serde_json::to_string(&body).expect("json");

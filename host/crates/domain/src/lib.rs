@@ -17,6 +17,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod accrual;
+pub mod adjustment;
 pub mod audit;
 pub mod canonical;
 pub mod catalog;

@@ -52,6 +52,7 @@ const REFERENCE_CHARS_MAX: usize = 240;
 /// key, under which the batch is found again.
 fn batch_name(key: &DocumentKey, of: &JournalOf) -> String {
     match of {
+        JournalOf::Settlement { adjustment: Some(_), .. } => format!("{key} Amazon adjustment"),
         JournalOf::Settlement { .. } => format!("{key} Amazon settlement"),
         JournalOf::Deferred { .. } => format!("{key} Amazon deferred"),
     }
@@ -61,10 +62,13 @@ fn batch_name(key: &DocumentKey, of: &JournalOf) -> String {
 fn description(setup: &LedgerSetup, document: &Document, of: &JournalOf, transactions: u32) -> String {
     let (currency, zone) = (document.currency, &setup.time_zone);
     match of {
-        JournalOf::Settlement { group, part: None } => {
+        JournalOf::Settlement { group, adjustment: Some(adjustment), .. } => {
+            format!("Amazon settlement {group}, adjustment {adjustment}, {transactions} transactions, {zone}")
+        }
+        JournalOf::Settlement { group, part: None, .. } => {
             format!("Amazon settlement {group}, {transactions} transactions, {zone}")
         }
-        JournalOf::Settlement { group, part: Some(Part { number, of, .. }) } => {
+        JournalOf::Settlement { group, part: Some(Part { number, of, .. }), .. } => {
             format!("Amazon settlement {group}, part {number} of {of}, {transactions} transactions, {zone}")
         }
         JournalOf::Deferred { accrual } => {

@@ -48,6 +48,7 @@ impl Journal {
 
 fn what(of: &JournalOf) -> String {
     match of {
+        JournalOf::Settlement { adjustment: Some(adjustment), .. } => format!(" (adjustment {adjustment})"),
         JournalOf::Settlement { part: None, .. } => String::new(),
         JournalOf::Settlement { part: Some(Part { number, of, .. }), .. } => {
             format!(" (part {number} of {of})")

@@ -18,6 +18,7 @@
 //! **Architecture invariant:** no wire type, SQL, HTTP or Wasm here; the outside is `ml-connector-ports`.
 
 pub mod accrue;
+pub mod adjust;
 pub mod archive;
 pub mod backfill;
 mod before;
@@ -89,6 +90,9 @@ pub mod leg {
     pub const REFUND: &str = "refund";
     /// A transaction's effect on its settlement.
     pub const SETTLEMENT: &str = "settlement";
+    /// What a change of a transaction after it was journaled does to its settlement; the source is
+    /// `<transaction>/<number of the adjustment>`.
+    pub const ADJUSTMENT: &str = "adjustment";
     /// A deferred transaction, accrued at a month's end.
     pub const ACCRUAL: &str = "accrual";
     /// A deferred transaction, released: what takes its accrual back.

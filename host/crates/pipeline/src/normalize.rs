@@ -236,6 +236,10 @@ impl Chunk<'_> {
             && before.group == transaction.group
             && before.counts() == transaction.counts();
         Ok(match previous.stage.as_str() {
+            // It is mapped again, and what differs enters an adjusting journal.
+            stage::DOCUMENTED if !same_money && transaction.counts() && before.group == transaction.group => {
+                stage::READY
+            }
             stage::DOCUMENTED => {
                 if !same_money {
                     let message =

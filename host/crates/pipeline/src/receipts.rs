@@ -147,19 +147,25 @@ impl Cashing<'_> {
         Ok(0)
     }
 
-    /// Whether its journals stand in Fusion, one for each of its months: what was taken back has put nothing on clearing.
+    /// Whether its journals stand in Fusion, one for each of its months, and every adjustment: what was taken back has put
+    /// nothing on clearing.
     async fn is_journaled(&self) -> Result<bool, StageError> {
         let (mut standing, mut wanted) = (0, 1);
         for row in self.parts.store.journals_of(&self.seller.id, &self.group.id).await? {
             let Body::Journal { of, reverses: None, .. } = &row.document.body else { continue };
             let key = row.document.key.as_str();
             let taken_back = self.parts.store.recognized_by(&self.seller.id, key, leg::REVERSAL).await?;
-            if taken_back.is_some() || !matches!(row.state, State::Confirmed { .. }) {
-                continue;
-            }
-            standing += 1;
-            if let JournalOf::Settlement { part: Some(part), .. } = of {
-                wanted = part.of;
+            let stands = taken_back.is_none() && matches!(row.state, State::Confirmed { .. });
+            match of {
+                JournalOf::Settlement { adjustment: Some(_), .. } if taken_back.is_none() && !stands => {
+                    return Ok(false);
+                }
+                JournalOf::Settlement { adjustment: Some(_), .. } => {}
+                JournalOf::Settlement { part, .. } if stands => {
+                    standing += 1;
+                    wanted = part.as_ref().map_or(wanted, |part| part.of);
+                }
+                _ => {}
             }
         }
         Ok(standing == wanted)

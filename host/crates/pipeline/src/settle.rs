@@ -13,7 +13,7 @@ use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::Reason;
 use ml_connector_domain::settlement::{Part, Row, split};
 use ml_connector_domain::validate::Module;
-use ml_connector_domain::{DocumentKey, Money, Timestamp};
+use ml_connector_domain::{Currency, DocumentKey, Money, Timestamp};
 use ml_connector_ports::Stream;
 use ml_connector_storage::{BookedTransaction, Change};
 
@@ -59,30 +59,56 @@ pub(crate) async fn read_to(parts: &Parts, seller: &Seller) -> Result<Option<Tim
 
 async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) -> Result<bool, StageError> {
     let now = parts.clock.now();
-    let stages = parts.store.group_stages(&seller.id, &group.id).await?;
-    let at = |wanted: &[&str]| -> u64 {
-        stages.iter().filter(|row| wanted.contains(&row.stage.as_str())).map(|row| row.count).sum()
-    };
     let review =
         ToReview { seller, kind: kind::GROUP, subject: group.id.as_str(), at_stake: group.stated_total, now };
-    if at(&[stage::READY, stage::HELD, stage::WAITING]) > 0 {
+    if !all_are_mapped(parts, &review, group).await? {
         return Ok(false);
     }
-    if at(&[stage::REVIEW]) > 0 {
-        let message =
-            format!("{} of its transactions are in review: settle those first", at(&[stage::REVIEW]));
-        let reason = Reason::new("transactions-in-review", group.id.as_str(), message);
-        return changed(parts, review.once(parts, &[reason]).await?).await.map(|()| false);
-    }
     let bookings = parts.store.bookings(&seller.id, &group.id).await?;
-    if bookings.is_empty() {
+    let Some(first) = bookings.first() else {
         let skipped = audit(now, &seller.id, group.id.as_str(), Action::Skipped, "no transactions");
         return changed(parts, vec![review.stage(stage::SKIPPED), skipped]).await.map(|()| false);
+    };
+    let totals: Vec<Money> = bookings.iter().map(|booking| booking.total).collect();
+    if let Err(reason) = footed(parts, seller, group, (&first.transaction, &totals)).await? {
+        return changed(parts, review.once(parts, &[reason]).await?).await.map(|()| false);
     }
-    match journals(parts, seller, group, end, &bookings).await? {
+    match journals(parts, seller, &Due { group, end, bookings: &bookings, adjustment: None }).await? {
         Ok(journals) => changed(parts, planned(&review, journals, &bookings)).await.map(|()| true),
         Err(reasons) => changed(parts, review.once(parts, &reasons).await?).await.map(|()| false),
     }
+}
+
+/// Whether none of a settlement's transactions waits to be mapped or for a person; the latter is said in the review queue.
+pub(crate) async fn all_are_mapped(
+    parts: &Parts,
+    review: &ToReview<'_>,
+    group: &Group,
+) -> Result<bool, StageError> {
+    let stages = parts.store.group_stages(&review.seller.id, &group.id).await?;
+    let at = |wanted: &[&str]| -> u64 {
+        stages.iter().filter(|row| wanted.contains(&row.stage.as_str())).map(|row| row.count).sum()
+    };
+    if at(&[stage::READY, stage::HELD, stage::WAITING]) > 0 {
+        return Ok(false);
+    }
+    let in_review = at(&[stage::REVIEW]);
+    if in_review > 0 {
+        let message = format!("{in_review} of its transactions are in review: settle those first");
+        let reason = Reason::new("transactions-in-review", group.id.as_str(), message);
+        changed(parts, review.once(parts, &[reason]).await?).await?;
+    }
+    Ok(in_review == 0)
+}
+
+/// What of a settlement is to be journaled.
+pub(crate) struct Due<'a> {
+    pub(crate) group: &'a Group,
+    pub(crate) end: Timestamp,
+    /// At least one.
+    pub(crate) bookings: &'a [BookedTransaction],
+    /// Its number, where the settlement was journaled before.
+    pub(crate) adjustment: Option<u32>,
 }
 
 async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> {
@@ -90,17 +116,14 @@ async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> 
 }
 
 /// A settlement's journals, one for each of its months, or why there are none.
-async fn journals(
+pub(crate) async fn journals(
     parts: &Parts,
     seller: &Seller,
-    group: &Group,
-    end: Timestamp,
-    bookings: &[BookedTransaction],
+    due: &Due<'_>,
 ) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
-    let total = match footed(parts, seller, group, bookings).await? {
-        Ok(total) => total,
-        Err(reason) => return Ok(Err(vec![reason])),
-    };
+    let Due { bookings, end, .. } = *due;
+    let Some(first) = bookings.first() else { return Ok(Ok(Vec::new())) };
+    let total = Money::sum(first.total.currency, bookings.iter().map(|booking| booking.total))?;
     let accounts = CarryAccounts {
         settlement: seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default(),
         carry_forward: seller.ledger.account(purpose::CARRY_FORWARD).unwrap_or_default(),
@@ -131,7 +154,7 @@ async fn journals(
             moves.push((accounts.carry_forward.clone(), forward));
         }
         journals.push(Journal {
-            document: document(seller, group, &part, &accounts, (&rows, bookings), total),
+            document: document(seller, due, &part, &accounts, (&rows, total.currency)),
             expected: settled,
             moves,
             recognizes: rows.iter().map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT)).collect(),
@@ -144,40 +167,43 @@ async fn journals(
     Ok(journal::place_and_judge(journals, &facts))
 }
 
-/// What a settlement's bookings sum to, if that is what Amazon says.
-async fn footed(
+/// Whether what a settlement's transactions sum to is what Amazon says; one of them is named by its id.
+pub(crate) async fn footed(
     parts: &Parts,
     seller: &Seller,
     group: &Group,
-    bookings: &[BookedTransaction],
-) -> Result<Result<Money, Reason>, StageError> {
+    (transaction, totals): (&str, &[Money]),
+) -> Result<Result<(), Reason>, StageError> {
     let differs = |message: String| Ok(Err(Reason::new("does-not-foot", group.id.as_str(), message)));
-    let Some(first) = bookings.first() else { return differs("it has no transactions".to_owned()) };
-    let total = match Money::sum(first.total.currency, bookings.iter().map(|booking| booking.total)) {
+    let Some(first) = totals.first() else { return differs("it has no transactions".to_owned()) };
+    let total = match Money::sum(first.currency, totals.iter().copied()) {
         Ok(total) => total,
         Err(error) => return differs(error.to_string()),
     };
     let stated = group.stated_total.map(|stated| ("the group", stated));
-    for (source, stated) in stated.into_iter().chain(witness(parts, seller, first).await?) {
+    for (source, stated) in stated.into_iter().chain(witness(parts, seller, transaction).await?) {
         if stated != total {
             return differs(format!(
                 "its {} transactions sum to {total}, {source} says {stated}",
-                bookings.len()
+                totals.len()
             ));
         }
     }
-    Ok(Ok(total))
+    Ok(Ok(()))
 }
 
 fn document(
     seller: &Seller,
-    group: &Group,
+    due: &Due<'_>,
     part: &Part,
     accounts: &CarryAccounts,
-    (rows, all): (&[&BookedTransaction], &[BookedTransaction]),
-    total: Money,
+    (rows, currency): (&[&BookedTransaction], Currency),
 ) -> Document {
-    let of = JournalOf::part_of(group.id.clone(), part.number, part.of, accounts);
+    let (id, all) = (due.group.id.clone(), due.bookings);
+    let of = match due.adjustment {
+        None => JournalOf::part_of(id, part.number, part.of, accounts),
+        Some(adjustment) => JournalOf::adjusting(id, adjustment, (part.number, part.of), accounts),
+    };
     let made = |booking: &BookedTransaction| (booking.batch.clone(), booking.made_by.clone());
     // A last month without rows brings in what the others came to.
     let behind = if rows.is_empty() {
@@ -191,7 +217,7 @@ fn document(
         revision: 0,
         date: part.date,
         moved_from: None,
-        currency: total.currency,
+        currency,
         body: Body::Journal {
             of,
             lines: part.lines.clone(),
@@ -206,9 +232,9 @@ fn document(
 async fn witness(
     parts: &Parts,
     seller: &Seller,
-    booking: &BookedTransaction,
+    transaction: &str,
 ) -> Result<Option<(&'static str, Money)>, StageError> {
-    let found = parts.store.newest(&seller.id, kind::TRANSACTION, &booking.transaction).await?;
+    let found = parts.store.newest(&seller.id, kind::TRANSACTION, transaction).await?;
     let Some(found) = found else { return Ok(None) };
     let transaction: Transaction = stored("transaction", &found.record)?;
     match transaction.settlement {
@@ -217,7 +243,12 @@ async fn witness(
     }
 }
 
-fn planned(review: &ToReview<'_>, journals: Vec<Journal>, bookings: &[BookedTransaction]) -> Vec<Change> {
+/// The changes that plan a settlement's journals: its transactions are documented by them.
+pub(crate) fn planned(
+    review: &ToReview<'_>,
+    journals: Vec<Journal>,
+    bookings: &[BookedTransaction],
+) -> Vec<Change> {
     let (seller, now) = (review.seller, review.now);
     let mut changes = vec![review.resolved(), review.stage(stage::DOCUMENTED)];
     for journal in journals {

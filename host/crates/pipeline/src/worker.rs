@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::post::Posted;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
 use crate::{
-    Parts, Seller, StageError, accrue, archive, backfill, bulk, buyer, map, normalize, poll, post, receipts,
-    reconcile, settle, versions, watch,
+    Parts, Seller, StageError, accrue, adjust, archive, backfill, bulk, buyer, map, normalize, poll, post,
+    receipts, reconcile, settle, versions, watch,
 };
 
 /// How often what is done.
@@ -155,6 +155,7 @@ impl Worker {
         failed |= self.log("map orders", map::map_orders(parts, seller).await.map(|_| ()));
         failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
         failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
+        failed |= self.log("adjust", adjust::adjust(parts, seller).await.map(|_| ()));
         failed |= self.log("accrue", accrue::accrue(parts, seller).await.map(|_| ()));
         failed |= self.log("receipts", receipts::receipts(parts, seller).await.map(|_| ()));
         failed |= self.log("bulk import", bulk::bulk(parts, seller).await.map(|_: Posted| ()));

@@ -94,6 +94,9 @@ pub trait Books: Send + Sync {
     /// A settlement's journals and those that take them back, in the order of their subjects and revisions.
     async fn journals_of(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<DocumentRow>>;
 
+    /// Journaled settlements, as JSON, with transactions that were booked since.
+    async fn groups_to_adjust(&self, seller: &SellerId, limit: u32) -> Result<Vec<String>>;
+
     /// Deferred transactions that no month has accrued: those that wait, and those whose release became known at `since`
     /// or later.
     async fn not_accrued(&self, seller: &SellerId, since: Timestamp) -> Result<Vec<DeferredTransaction>>;

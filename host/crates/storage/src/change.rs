@@ -101,7 +101,8 @@ pub enum Change {
     Correction(CorrectionChange),
     /// About catalogs.
     Catalog(CatalogChange),
-    /// Keeps a transaction's journal lines until its settlement closes.
+    /// Keeps a transaction's journal lines until its settlement closes. What a journal holds of it already stays behind
+    /// that journal.
     Booking {
         /// Whose.
         seller: SellerId,

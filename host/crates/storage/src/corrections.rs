@@ -5,7 +5,7 @@ use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::{DocumentKey, Money, SellerId, Timestamp};
 
-use crate::Result;
+use crate::{BehindJournal, Result};
 
 /// A change about corrections.
 #[derive(Debug, Clone)]
@@ -46,4 +46,10 @@ pub enum CorrectionChange {
 pub trait Corrections: Send + Sync {
     /// The previews of a seller whose names begin so, as JSON; all of them where nothing is given.
     async fn previews(&self, seller: &SellerId, begins: &str) -> Result<Vec<String>>;
+
+    /// What journals that stand hold of a transaction that changed after it was journaled, oldest first.
+    async fn entered(&self, seller: &SellerId, transaction: &str) -> Result<Vec<BehindJournal>>;
+
+    /// The transactions of which an adjusting journal holds a difference.
+    async fn adjusted(&self, seller: &SellerId) -> Result<Vec<String>>;
 }

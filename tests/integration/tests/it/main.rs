@@ -14,6 +14,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
+mod adjusting;
 mod audit;
 mod catalog;
 mod corrections;

@@ -11,7 +11,7 @@ use ml_connector_pipeline::report::report;
 use ml_connector_ports::{Account, AmazonSource as _, Ask, Pause, Stream, Urgency, Window};
 use ml_connector_simulator::control::{AmazonFaults, FaultRates};
 use ml_connector_simulator::scenario::ScenarioOptions;
-use ml_connector_storage::{Backfill, Store as _, Upkeep as _};
+use ml_connector_storage::{Backfill, Books as _, Store as _, Upkeep as _};
 
 use crate::support::{Connected, Pauses, amazon_after, small};
 
@@ -147,7 +147,8 @@ async fn a_backlog_holds_up_neither_its_own_sellers_polls_nor_anothers() {
     assert_eq!(answered(&connected, "429"), 0);
 }
 
-/// A month after its end a settlement is read once more. What differs is a new version, and a person is asked.
+/// A month after its end a settlement is read once more. What differs is a new version; where the settlement no longer
+/// comes to what Amazon states, nothing is posted and a person is asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_amazon_corrects_weeks_later_is_a_new_version_and_waits_for_a_person() {
     let connected = Connected::start("corrected", small(58)).await;
@@ -171,10 +172,19 @@ async fn what_amazon_corrects_weeks_later_is_a_new_version_and_waits_for_a_perso
     assert_eq!(before.1, "documented", "it is in its settlement's journal");
     set(&connected, AmazonFaults { amend: Some(id.clone()), ..AmazonFaults::default() });
     connected.run_until(later(first_end, days(31))).await;
-    assert_eq!(total().await, (before.0 + 1, before.1), "the newest version is what Amazon says now");
+    assert_eq!(
+        total().await,
+        (before.0 + 1, "booked".to_owned()),
+        "the newest version is what Amazon says now"
+    );
+    let group = world.scenario.groups.iter().find(|group| group.end == first_end.as_millisecond());
+    let group = group.expect("a settlement").id.clone();
     let open = connected.store.open_reviews(1_000).await.expect("reads");
-    let item = open.iter().find(|item| item.subject == id).expect("waits for a person");
-    assert_eq!(item.code, "changed-after-journal");
+    let item = open.iter().find(|item| item.subject == group).expect("waits for a person");
+    assert_eq!(item.code, "does-not-foot");
+    let journals =
+        connected.store.journals_of(&connected.seller.id, &group.as_str().into()).await.expect("reads");
+    assert_eq!(journals.len(), 1, "nothing more is journaled");
     connected.assert_books_are_right();
 }
 

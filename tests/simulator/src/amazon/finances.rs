@@ -94,7 +94,7 @@ fn transactions_page(
     let empty = request.parameter("nextToken").is_none() && found.len() > PAGE && after % 5 == 0;
     let shown = if empty { &[][..] } else { &found[..found.len().min(PAGE)] };
     let list: Vec<Value> =
-        shown.iter().map(|(_, n)| transaction(world, &world.scenario.transactions[*n])).collect();
+        shown.iter().flat_map(|(_, n)| listed(world, &world.scenario.transactions[*n])).collect();
     let mut payload = json!({ "transactions": list });
     if found.len() > PAGE {
         // A token behind nothing begins at the first record.
@@ -117,22 +117,41 @@ pub(super) fn settlement_id(group: usize) -> String {
     format!("1{group:010}")
 }
 
-/// A transaction as it reads after Amazon has corrected it.
-fn amended(transaction: &Transaction) -> Transaction {
-    fn more(node: &mut Breakdown) {
-        node.amount += 1;
-        node.parts.first_mut().into_iter().for_each(more);
+/// A transaction as it reads after Amazon has corrected it by this many hundredths.
+fn amended(transaction: &Transaction, by: i64) -> Transaction {
+    fn more(node: &mut Breakdown, by: i64) {
+        node.amount += by;
+        node.parts.first_mut().into_iter().for_each(|node| more(node, by));
     }
     let mut amended = transaction.clone();
-    amended.breakdowns.first_mut().into_iter().for_each(more);
+    amended.breakdowns.first_mut().into_iter().for_each(|node| more(node, by));
     amended
+}
+
+/// A transaction as it is listed: amended, and with those that show up beside it.
+fn listed(world: &World, original: &Transaction) -> Vec<Value> {
+    fn opposite(node: &mut Breakdown) {
+        node.amount = -node.amount;
+        node.parts.iter_mut().for_each(opposite);
+    }
+    let faults = world.faults.amazon(world.clock.now());
+    let names = |of: &Option<String>| original.items.is_empty() && of.as_ref() == Some(&original.id);
+    let mut list = match (names(&faults.amend), names(&faults.amend_back)) {
+        (true, _) => vec![transaction(world, &amended(original, 1))],
+        (_, true) => vec![transaction(world, &amended(original, -1))],
+        _ => vec![transaction(world, original)],
+    };
+    if names(&faults.late_pair) {
+        let like = Transaction { id: format!("{}L", original.id), ..original.clone() };
+        let mut back = Transaction { id: format!("{}R", original.id), ..original.clone() };
+        back.breakdowns.iter_mut().for_each(opposite);
+        list.extend([transaction(world, &like), transaction(world, &back)]);
+    }
+    list
 }
 
 fn transaction(world: &World, transaction: &Transaction) -> Value {
     let now = world.clock.now();
-    let corrected = world.faults.amazon(now).amend.is_some_and(|id| id == transaction.id);
-    let corrected = (corrected && transaction.items.is_empty()).then(|| amended(transaction));
-    let transaction = corrected.as_ref().unwrap_or(transaction);
     let currency = transaction.marketplace.currency;
     let mut related: Vec<(&str, String)> = Vec::new();
     if let Some(order) = transaction.order {

@@ -1,5 +1,6 @@
 //! Whether each settlement's money is journaled: by one journal, or by one for each month that it reaches into.
 //!
+//! What Amazon showed or changed later is journaled by adjustments (`... adjustment 1, ...`), which count towards the sums.
 //! An accrual of deferred transactions (`Deferred transactions ...`) names no settlement and is not judged here.
 
 use super::Verdict;
@@ -79,6 +80,13 @@ fn part(batch: &JournalBatch) -> (u32, u32) {
     said.unwrap_or((1, 1))
 }
 
+/// Which adjustment of its settlement a batch says that it is.
+fn adjustment(batch: &JournalBatch) -> Option<u32> {
+    let words: Vec<&str> = words(&batch.description).collect();
+    let number = words.windows(2).find(|window| window[0] == "adjustment")?;
+    number[1].parse().ok()
+}
+
 /// A batch's lines in an order of their own; turned round with `sign` -1.
 fn lines(batch: &JournalBatch, sign: i64) -> Vec<(&str, &str, i64)> {
     let lines = batch.lines();
@@ -106,9 +114,14 @@ fn net(batches: &[&JournalBatch], account: &str) -> i64 {
 }
 
 fn settlement(group: &Group, found: &[&JournalBatch], due: bool, accounts: &Accounts) -> Judged {
-    let mut parts: Vec<(u32, u32)> = found.iter().map(|batch| part(batch)).collect();
+    let (adjusting, of_months): (Vec<&JournalBatch>, Vec<&JournalBatch>) =
+        found.iter().partition(|batch| adjustment(batch).is_some());
+    let mut parts: Vec<(u32, u32)> = of_months.iter().map(|batch| part(batch)).collect();
     parts.sort_unstable();
     parts.dedup();
+    let mut adjustments: Vec<_> = adjusting.iter().map(|batch| (adjustment(batch), part(batch))).collect();
+    adjustments.sort_unstable();
+    adjustments.dedup();
     let of = parts.first().map_or(1, |(_, of)| *of);
     let whole = parts.len() == of as usize && parts.iter().zip(1..).all(|(part, n)| *part == (n, of));
     let net_settled = net(found, &accounts.settlement);
@@ -123,7 +136,11 @@ fn settlement(group: &Group, found: &[&JournalBatch], due: bool, accounts: &Acco
     let sums = net_settled == group.total && net(found, &accounts.carry_forward) == 0;
     Judged {
         missing: due && !whole,
-        doubled: found.len() > parts.len() || parts.len() > of as usize || multiple || alike,
+        doubled: of_months.len() > parts.len()
+            || adjusting.len() > adjustments.len()
+            || parts.len() > of as usize
+            || multiple
+            || alike,
         differs: foreign || (whole && !sums),
     }
 }
@@ -231,6 +248,20 @@ mod tests {
         let short = [("settlement", 900), ("carry_forward", -600), ("clearing", -300)];
         let short = batch("Settlement G1, part 2 of 2", "May-26", &short);
         assert_eq!(judged(&[&april(), &short]), Judged { differs: true, ..RIGHT });
+    }
+
+    #[test]
+    fn an_adjustment_counts_towards_the_sums_and_is_no_second_journal() {
+        let adjusted = |number: u32, settled: i64| {
+            let words = format!("Settlement G1, adjustment {number}, 2 transactions");
+            batch(&words, "May-26", &[("settlement", settled), ("commission", -settled)])
+        };
+        let short = batch("Settlement G1", "May-26", &[("settlement", 890), ("clearing", -890)]);
+        assert_eq!(judged(&[&short, &adjusted(1, 10)]), RIGHT);
+        assert_eq!(judged(&[&april(), &may(890), &adjusted(1, 4), &adjusted(2, 6)]), RIGHT);
+        assert!(judged(&[&whole(), &adjusted(1, 10)]).differs);
+        assert!(judged(&[&short, &adjusted(1, 5), &adjusted(1, 5)]).doubled);
+        assert!(judged(&[&adjusted(1, 900)]).missing);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use ml_connector_domain::mapping::{
     BatchContext, Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome,
 };
 use ml_connector_domain::validate::{self, Expectation, Module};
-use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Timestamp};
+use ml_connector_domain::{DocumentKey, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
@@ -297,6 +297,10 @@ impl Judge<'_> {
                 let message = format!("the mapper skips a transaction over {}: {why}", transaction.total);
                 Ok(review.and_stage(&[Reason::new("skipped-money", transaction.kind.as_str(), message)]))
             }
+            // What a journal holds of it is to be taken back.
+            TransactionOutcome::Skip(_) if self.is_journaled(transaction).await? => {
+                self.booking(transaction, Booking { journal: Vec::new(), credit_memo: None }).await
+            }
             TransactionOutcome::Skip(why) => Ok(vec![
                 review.resolved(),
                 review.stage(stage::SKIPPED),
@@ -366,24 +370,36 @@ impl Judge<'_> {
             let message = format!("account combination {account} does not exist in Fusion or is disabled");
             Reason::new("unknown-account", account, message)
         }));
-        match &transaction.group {
-            None => found.push(Reason::new(
-                "no-settlement",
-                transaction.id.as_str(),
-                "it belongs to no settlement",
-            )),
-            Some(group) => found.extend(self.late(group).await?),
+        if transaction.group.is_none() {
+            let message = "it belongs to no settlement";
+            found.push(Reason::new("no-settlement", transaction.id.as_str(), message));
         }
         Ok(found)
     }
 
-    /// A settlement that is journaled already takes nothing more.
-    async fn late(&self, group: &GroupId) -> Result<Option<Reason>, StageError> {
-        let newest = self.parts.store.newest(&self.seller.id, kind::GROUP, group.as_str()).await?;
-        Ok(newest.filter(|group| group.stage == stage::DOCUMENTED).map(|_| {
-            let message = format!("settlement {group} was journaled before this transaction arrived");
-            Reason::new("late-transaction", group.as_str(), message)
-        }))
+    async fn is_journaled(&self, transaction: &Transaction) -> Result<bool, StageError> {
+        let id = transaction.economic_id().as_str();
+        Ok(self.parts.store.recognized_by(&self.seller.id, id, leg::SETTLEMENT).await?.is_some())
+    }
+
+    /// A credit memo that was planned before its refund changed stands as it is: a person is told by how much it is off.
+    async fn credited_otherwise(
+        &self,
+        review: &ToReview<'_>,
+        memo: &DocumentKey,
+        now: &CreditMemoOutcome,
+    ) -> Result<Vec<Change>, StageError> {
+        let CreditMemoOutcome::CreditMemo { lines, .. } = now else { return Ok(Vec::new()) };
+        let Some(planned) = self.parts.store.document(memo).await? else { return Ok(Vec::new()) };
+        let currency = planned.document.currency;
+        let (before, now) =
+            (planned.document.total()?, Money::sum(currency, lines.iter().map(|line| line.amount))?);
+        if before == now {
+            return Ok(Vec::new());
+        }
+        let message =
+            format!("the refund changed after {memo} was planned over {before}: it comes to {now} now");
+        review.once(self.parts, &[Reason::new("changed-after-credit-memo", memo.as_str(), message)]).await
     }
 
     /// The changes for a refund's credit memo; `None` while its order has not been decided.
@@ -393,9 +409,7 @@ impl Judge<'_> {
         credit_memo: CreditMemoOutcome,
     ) -> Result<Option<Vec<Change>>, StageError> {
         let refund = transaction.economic_id();
-        if self.parts.store.recognized_by(&self.seller.id, refund.as_str(), leg::REFUND).await?.is_some() {
-            return Ok(Some(Vec::new()));
-        }
+        let before = self.parts.store.recognized_by(&self.seller.id, refund.as_str(), leg::REFUND).await?;
         let review = ToReview {
             seller: self.seller,
             kind: kind::REFUND,
@@ -403,6 +417,9 @@ impl Judge<'_> {
             at_stake: Some(transaction.total),
             now: self.now,
         };
+        if let Some(memo) = before {
+            return self.credited_otherwise(&review, &memo, &credit_memo).await.map(Some);
+        }
         let (order, lines) = match credit_memo {
             CreditMemoOutcome::Review(reasons) => return Ok(Some(review.because(&reasons))),
             CreditMemoOutcome::CreditMemo { order, lines } => (order, lines),

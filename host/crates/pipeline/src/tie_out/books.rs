@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub(super) legs: Money,
     /// Whether it waits for a person or has not been mapped.
     pub(super) waits: bool,
+    /// Whether it was booked and no journal holds it, or not as it is now.
+    pub(super) not_journaled: bool,
     /// What was booked of it, by account; nothing before it is mapped.
     pub(super) booked: Option<BTreeMap<String, i64>>,
     /// Of that, debits and credits on the reserve's account.
@@ -224,6 +226,10 @@ async fn settlement(
         let behind = store.behind_journal(&journal.key).await?;
         revised.extend(behind.into_iter().map(|one| (one.transaction, one.lines)));
     }
+    // Of what changed after it was journaled, the newest booking is what all its journals come to.
+    for changed in store.adjusted(&seller.id).await? {
+        revised.remove(&changed);
+    }
     for one in store.settlement_transactions(&seller.id, &group.id).await? {
         let transaction: Transaction = stored("transaction", &one.record)?;
         if !transaction.counts() || one.stage == stage::HISTORY {
@@ -238,6 +244,7 @@ async fn settlement(
             total: transaction.total,
             legs: Money::sum(transaction.total.currency, transaction.legs.iter().map(|leg| leg.amount))?,
             waits: !mapped,
+            not_journaled: one.stage == stage::BOOKED,
             reserve: lines.iter().flatten().filter(|line| line.account == reserve).fold(
                 (0, 0),
                 |(debit, credit), line| match line.amount.minor {
@@ -253,10 +260,13 @@ async fn settlement(
     let Some(currency) = currency else { return Ok(None) };
     let (mut statements, paid) = statements(store, seller, settlement_id.as_deref()).await?;
     statements.extend(group.stated_total.map(|total| ("the group", total)));
-    let wanted = journals.iter().find_map(|document| match &document.body {
-        Body::Journal { of: JournalOf::Settlement { part: Some(part), .. }, .. } => Some(part.of),
+    let months = journals.iter().filter_map(|document| match &document.body {
+        Body::Journal { of: JournalOf::Settlement { part, adjustment: None, .. }, .. } => {
+            Some(part.as_ref().map_or(1, |part| part.of))
+        }
         _ => None,
     });
+    let (standing, wanted) = (months.clone().count(), months.max().unwrap_or(1));
     Ok(Some(Settlement {
         ended: group.end.map(|end| seller.day(end)),
         group,
@@ -265,7 +275,7 @@ async fn settlement(
         rows,
         statements,
         paid,
-        journaled: u32::try_from(journals.len()) == Ok(wanted.unwrap_or(1)),
+        journaled: u32::try_from(standing) == Ok(wanted),
         journals: journals.iter().map(|document| (document.key.clone(), document.date)).collect(),
     }))
 }

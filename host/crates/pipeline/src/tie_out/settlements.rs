@@ -60,7 +60,12 @@ pub(super) fn lines(books: &Books<'_>) -> Result<TieOut, StageError> {
         if settlement.rows.is_empty() {
             continue;
         }
-        if settlement.journaled {
+        let late = settlement.rows.iter().filter(|row| row.not_journaled || row.waits).count();
+        if settlement.journaled && late > 0 {
+            let cause =
+                format!("journaled; {late} of its transactions turned up or changed since and wait to be");
+            of.open(&books.seller.id, settlement.id(), settlement.sum()?, cause);
+        } else if settlement.journaled {
             legs(books, settlement, &mut of);
             accounts(books, settlement, &mut of)?;
         } else {

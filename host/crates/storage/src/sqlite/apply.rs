@@ -176,6 +176,19 @@ async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
 
 async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Booking { seller, transaction, group, total, lines, batch } = change else { return Ok(()) };
+    // What a journal holds of it already stays behind that journal.
+    query(
+        "INSERT INTO revised_booking (document, transaction_id, total_minor, currency, leg, lines, batch)
+         SELECT g.document, b.transaction_id, b.total_minor, b.currency, g.leg, b.lines, b.batch FROM booking b
+         JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
+         JOIN recognition g ON g.seller = b.seller AND g.source = w.economic_id AND g.leg = 'settlement'
+         WHERE b.seller = ? AND b.transaction_id = ? ON CONFLICT DO NOTHING",
+    )
+    .bind(seller.as_str())
+    .bind(&transaction)
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("keeping what is journaled of a transaction"))?;
     query(
         "INSERT OR REPLACE INTO booking (seller, transaction_id, group_id, total_minor, currency, lines, batch)
          VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -106,6 +106,23 @@ impl Books for SqliteStore {
         rows.iter().map(document).collect()
     }
 
+    async fn groups_to_adjust(&self, seller: &SellerId, limit: u32) -> Result<Vec<String>> {
+        let rows = query(
+            "SELECT c.record FROM (SELECT DISTINCT group_id FROM work
+                WHERE seller = ?1 AND kind = 'transaction' AND stage = 'booked') t
+             JOIN work w ON w.seller = ?1 AND w.kind = 'group' AND w.natural_id = t.group_id AND w.stage = 'documented'
+             JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
+                AND c.version = w.version
+             ORDER BY w.natural_id LIMIT ?2",
+        )
+        .bind(seller.as_str())
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading settlements to adjust"))?;
+        rows.iter().map(|row| get(row, "record")).collect()
+    }
+
     async fn not_accrued(&self, seller: &SellerId, since: Timestamp) -> Result<Vec<DeferredTransaction>> {
         let rows = query(concat!(
             "SELECT n.record, ",

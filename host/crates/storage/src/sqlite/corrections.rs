@@ -24,10 +24,38 @@ impl Corrections for SqliteStore {
         .map_err(failed("reading previews"))?;
         rows.iter().map(|row| get(row, "body")).collect()
     }
+
+    async fn entered(&self, seller: &SellerId, transaction: &str) -> Result<Vec<BehindJournal>> {
+        let rows = query(
+            "SELECT b.* FROM revised_booking b JOIN document d ON d.key = b.document
+             WHERE b.transaction_id = ?2 AND d.seller = ?1 AND b.leg IN ('settlement', 'adjustment')
+                AND NOT EXISTS (SELECT 1 FROM recognition r WHERE r.seller = d.seller AND r.source = d.key
+                    AND r.leg IN ('reversal', 'replacement'))
+             ORDER BY d.planned_at, d.key",
+        )
+        .bind(seller.as_str())
+        .bind(transaction)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading what journals hold of a transaction"))?;
+        rows.iter().map(behind_row).collect()
+    }
+
+    async fn adjusted(&self, seller: &SellerId) -> Result<Vec<String>> {
+        let rows = query(
+            "SELECT DISTINCT b.transaction_id FROM revised_booking b JOIN document d ON d.key = b.document
+             WHERE b.leg = 'adjustment' AND d.seller = ? ORDER BY b.transaction_id",
+        )
+        .bind(seller.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading adjusted transactions"))?;
+        rows.iter().map(|row| get(row, "transaction_id")).collect()
+    }
 }
 
 impl SqliteStore {
-    /// What stands behind a revised journal; nothing for a first revision.
+    /// What stands behind a revised journal, and behind any journal of transactions that changed after it was planned.
     pub(super) async fn behind_revision(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
         let rows = query("SELECT * FROM revised_booking WHERE document = ? ORDER BY transaction_id")
             .bind(key.as_str())

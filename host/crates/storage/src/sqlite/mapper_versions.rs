@@ -153,7 +153,8 @@ impl MapperVersions for SqliteStore {
             .map_err(failed("reading a batch's documents"))?;
         let bookings = query(
             "SELECT transaction_id, lines FROM booking WHERE batch = ?1
-             UNION ALL SELECT transaction_id, lines FROM revised_booking WHERE batch = ?1",
+             UNION ALL SELECT transaction_id, lines FROM revised_booking
+             WHERE batch = ?1 AND leg <> 'adjustment'",
         )
         .bind(input.as_str())
         .fetch_all(&self.pool)

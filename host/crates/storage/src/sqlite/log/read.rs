@@ -162,22 +162,23 @@ impl AuditLog for SqliteStore {
     }
 
     async fn behind_journal(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
-        let revised = self.behind_revision(key).await?;
-        if !revised.is_empty() {
-            return Ok(revised);
-        }
+        let mut behind = self.behind_revision(key).await?;
         let rows = query(
             "SELECT DISTINCT b.*, g.leg FROM recognition g
              JOIN work w INDEXED BY work_by_economic
                 ON w.seller = g.seller AND w.kind = 'transaction' AND w.economic_id = g.source
              JOIN booking b ON b.seller = w.seller AND b.transaction_id = w.natural_id
-             WHERE g.document = ? AND g.leg = 'settlement' ORDER BY b.transaction_id",
+             WHERE g.document = ? AND g.leg = 'settlement' AND NOT EXISTS (
+                SELECT 1 FROM revised_booking r WHERE r.document = g.document AND r.transaction_id = b.transaction_id)",
         )
         .bind(key.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading what stands behind a journal"))?;
-        let mut behind = rows.iter().map(behind_row).collect::<Result<Vec<_>>>()?;
+        for row in &rows {
+            behind.push(behind_row(row)?);
+        }
+        behind.sort_by(|a, b| a.transaction.cmp(&b.transaction));
         behind.extend(self.accrued_behind(key).await?);
         Ok(behind)
     }
