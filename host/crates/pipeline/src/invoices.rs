@@ -7,7 +7,7 @@ use ml_connector_storage::DocumentRow;
 
 use crate::{Parts, Seller, StageError, leg};
 
-/// Revisions of one invoice before something must be wrong.
+/// Revisions of one document before something must be wrong.
 const REVISIONS_MAX: usize = 1_000;
 
 /// The key of the invoice that recognises an order: of its last revision. `None` while there is none.
@@ -19,15 +19,28 @@ pub async fn current_key(
     seller: &Seller,
     order: &OrderId,
 ) -> Result<Option<DocumentKey>, StageError> {
-    let first = parts.store.recognized_by(&seller.id, order.as_str(), leg::RECEIVABLE).await?;
-    let Some(mut key) = first else { return Ok(None) };
+    match parts.store.recognized_by(&seller.id, order.as_str(), leg::RECEIVABLE).await? {
+        Some(first) => last_revision(parts, seller, first).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The last revision of a document, by the key of any before it; itself if there is none after it.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn last_revision(
+    parts: &Parts,
+    seller: &Seller,
+    mut key: DocumentKey,
+) -> Result<DocumentKey, StageError> {
     for _ in 0..REVISIONS_MAX {
         match parts.store.recognized_by(&seller.id, key.as_str(), leg::REPLACEMENT).await? {
             Some(next) => key = next,
-            None => return Ok(Some(key)),
+            None => return Ok(key),
         }
     }
-    Err(StageError::Corrupt { what: "invoice", message: format!("{key} has no last revision") })
+    Err(StageError::Corrupt { what: "document", message: format!("{key} has no last revision") })
 }
 
 /// The credit memo that took an order's invoice back whole, with the invoice; `None` while an invoice stands for the order.

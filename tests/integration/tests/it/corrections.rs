@@ -21,8 +21,8 @@ use ml_connector_ports::{Mapper, MapperFault, MapperLoader};
 use ml_connector_simulator::fusion::knobs;
 use ml_connector_simulator::scenario::ScenarioOptions;
 use ml_connector_storage::{
-    CatalogChange, CatalogVersion, CatalogVersions as _, Change, Component, MapperChange,
-    MapperVersions as _, Store as _,
+    AuditLog as _, Books as _, CatalogChange, CatalogVersion, CatalogVersions as _, Change, Component,
+    MapperChange, MapperVersions as _, Store as _,
 };
 use serde_json::{Value, json};
 
@@ -238,6 +238,8 @@ async fn a_mapping_change_over_three_closed_months_ends_as_a_fresh_run_would() {
     assert_eq!(found, first);
     let count = correct_range::approve((&parts, &seller), base, &found, "a test").await.expect("approves");
     assert_eq!(count, first.pairs.len());
+    assert!(first.left.iter().any(|left| left.reasons[0].code == "deferred-outside"), "{:?}", first.left);
+    assert_accruals_are_taken_back(&connected).await;
     // An approval goes on with what is not planned yet, and approving again plans nothing.
     let rest = correct_range::approve((&parts, &seller), base, &all, "a test").await.expect("goes on");
     assert_eq!(rest, all.pairs.len() - first.pairs.len());
@@ -257,6 +259,7 @@ async fn a_mapping_change_over_three_closed_months_ends_as_a_fresh_run_would() {
     let nothing = correct_range::preview(&parts, &seller, (date(2026, 9, 1), date(2027, 1, 31))).await;
     assert_eq!(nothing.expect("works").pairs, [], "there is nothing left to correct");
     assert_revised_lines_are_explained(&connected, &all).await;
+    assert_accruals_are_taken_back(&connected).await;
 
     let mut fresh = Connected::start("three-months-fresh", three_months(61)).await;
     fresh.seller.ledger.closed_period = ClosedPeriod::NextOpen;
@@ -264,6 +267,31 @@ async fn a_mapping_change_over_three_closed_months_ends_as_a_fresh_run_would() {
     fresh.run_until(end).await;
     assert_eq!(corrected, balances(&fresh));
     assert_ne!(corrected, before.0);
+}
+
+/// What took an accrual back is the opposite of how it stands in its month, whatever was corrected since.
+async fn assert_accruals_are_taken_back(connected: &Connected) {
+    let (store, seller) = (&connected.store, &connected.seller.id);
+    let mut seen = 0;
+    for one in store.accrued(seller, false).await.expect("reads") {
+        let Some(reversed_by) = one.reversed_by else { continue };
+        let mut sums = BTreeMap::<String, i64>::new();
+        for mut key in [one.accrued_by, reversed_by] {
+            while let Some(next) =
+                store.recognized_by(seller, key.as_str(), "replacement").await.expect("reads")
+            {
+                key = next;
+            }
+            let behind = store.behind_journal(&key).await.expect("reads");
+            let own = behind.iter().filter(|behind| behind.transaction == one.transaction);
+            for line in own.flat_map(|behind| &behind.lines) {
+                *sums.entry(line.account.clone()).or_default() += line.amount.minor;
+            }
+        }
+        assert!(!sums.is_empty() && sums.values().all(|minor| *minor == 0), "{}: {sums:?}", one.transaction);
+        seen += 1;
+    }
+    assert!(seen > 0, "nothing was accrued and taken back: the test shows nothing");
 }
 
 /// A revised journal's lines lead to Amazon's payloads like any other's.

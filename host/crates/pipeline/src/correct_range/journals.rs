@@ -18,6 +18,7 @@ use ml_connector_domain::{DocumentKey, Money, accrual};
 use ml_connector_storage::{BehindJournal, Change, CorrectionChange, DocumentRow};
 
 use super::{AccountChange, Again, Pair, Worked, named};
+use crate::invoices::last_revision;
 use crate::map::Facts;
 use crate::reverse::{self, ReverseError};
 use crate::seller::Dated as _;
@@ -40,29 +41,77 @@ type Or<T> = Result<Result<T, Vec<Reason>>, StageError>;
 ///
 /// # Errors
 /// The store, the mapper's host or a question to Fusion failed.
-pub(super) async fn again(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Result<Again, StageError> {
+pub(super) async fn again(
+    parts: &Parts,
+    seller: &Seller,
+    row: &DocumentRow,
+    in_range: &BTreeSet<DocumentKey>,
+) -> Result<Again, StageError> {
     let key = &row.document.key;
     let behind = parts.store.behind_journal(key).await?;
     if behind.is_empty() {
         let message = "no transaction is known that stands behind it";
         return Ok(Again::Left(vec![Reason::new("not-recorded", key.as_str(), message)]));
     }
-    let (mapped, batches) = match map_again(parts, seller, &behind).await? {
+    let adjusted = parts.store.adjusted(&seller.id).await?;
+    if let Some(one) = behind.iter().find(|one| adjusted.contains(&one.transaction)) {
+        let message = "it changed after it was journaled, and an adjusting journal holds the difference";
+        return Ok(Again::Left(vec![Reason::new("changed-after-journal", &one.transaction, message)]));
+    }
+    let (mut mapped, batches) = match map_again(parts, seller, &behind).await? {
         Ok(mapped) => mapped,
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
+    let left = keep_halves(parts, seller, (&behind, &mut mapped), in_range).await?;
     let lines = match replaced_lines(seller, &row.document, &behind, &mapped)? {
         Ok(lines) => lines,
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
     let Body::Journal { lines: posted, .. } = &row.document.body else { return Ok(Again::Same) };
     if sums(posted) == sums(&lines) {
-        return Ok(Again::Same);
+        return Ok(if left.is_empty() { Again::Same } else { Again::Left(left) });
     }
     match replace(parts, seller, row, lines, (mapped, batches)).await? {
-        Ok(worked) => Ok(Again::Differs(Box::new(worked))),
+        Ok(worked) => Ok(Again::Differs(Box::new(Worked { left, ..worked }))),
         Err(reasons) => Ok(Again::Left(reasons)),
     }
+}
+
+/// Puts back the lines of what a month accrues, or takes back, where the other of the two lies outside the range: each by
+/// itself would leave a balance that nothing takes back. Says how many of them would have come out otherwise.
+async fn keep_halves(
+    parts: &Parts,
+    seller: &Seller,
+    (behind, mapped): (&[BehindJournal], &mut [Mapped]),
+    in_range: &BTreeSet<DocumentKey>,
+) -> Result<Vec<Reason>, StageError> {
+    let (mut kept, mut first) = (0, None);
+    for now in mapped {
+        let other = match now.leg.as_str() {
+            leg::ACCRUAL => leg::ACCRUAL_REVERSAL,
+            leg::ACCRUAL_REVERSAL => leg::ACCRUAL,
+            _ => continue,
+        };
+        let Some(key) = parts.store.recognized_by(&seller.id, &now.transaction, other).await? else {
+            continue;
+        };
+        let key = last_revision(parts, seller, key).await?;
+        let before = behind.iter().find(|one| (&one.transaction, &one.leg) == (&now.transaction, &now.leg));
+        let Some(before) = before.filter(|_| !in_range.contains(&key)) else { continue };
+        if sums(&before.lines) != sums(&now.lines) {
+            kept += 1;
+            first.get_or_insert(key);
+        }
+        now.lines.clone_from(&before.lines);
+        now.batch = before.batch.clone();
+    }
+    let reason = |key: DocumentKey| {
+        let message = format!(
+            "{kept} deferred transactions stay as they are: {key}, the other month's journal, lies outside the range"
+        );
+        Reason::new("deferred-outside", key.as_str(), message)
+    };
+    Ok(first.map(reason).into_iter().collect())
 }
 
 async fn map_again(
@@ -236,7 +285,7 @@ async fn replace(
             batch: one.batch,
         })
     }));
-    Ok(Ok(Worked { pair, changes }))
+    Ok(Ok(Worked { pair, left: Vec::new(), changes }))
 }
 
 /// The next revision of a journal.

@@ -6,7 +6,8 @@
 //! then worked out again, and unless every byte is as it was shown nothing is planned.
 //!
 //! An order's invoice is corrected as in [`crate::correct`], together with the credit memos of its refunds, by the
-//! invoice's date. A settlement's journals are taken back and made again one by one.
+//! invoice's date. A settlement's journals are taken back and made again one by one. What a month accrues and what takes
+//! that back are corrected together or not at all: where one of the two lies outside the range, both stay as they are.
 //!
 //! **Invariant:** a pair is planned in one transaction, recognised under the key of the document that it replaces. So
 //! none can be planned twice, and an approval that was cut short goes on with what is not recognised yet.
@@ -93,7 +94,7 @@ pub struct AccountChange {
     pub after: i64,
 }
 
-/// A document that is left as it is.
+/// A document that is left as it is, in whole or in part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Its key.
@@ -107,6 +108,8 @@ pub struct Left {
 /// A pair with the changes that plan it.
 pub(crate) struct Worked {
     pub(crate) pair: Pair,
+    /// Why some of what stands behind it stays as it is.
+    pub(crate) left: Vec<Reason>,
     pub(crate) changes: Vec<Change>,
 }
 
@@ -205,17 +208,19 @@ pub(crate) async fn work_out(
     for recorded in &documents {
         let row = &recorded.row;
         let Some(again) = again(parts, seller, row, &in_range).await? else { continue };
+        let mut left = Vec::new();
         match again {
             Again::Same => preview.unchanged += 1,
-            Again::Differs(one) => {
+            Again::Differs(mut one) => {
+                left.append(&mut one.left);
                 preview.pairs.push(one.pair.clone());
                 worked.push(*one);
             }
-            Again::Left(reasons) => preview.left.push(Left {
-                key: row.document.key.clone(),
-                subject: row.document.subject().to_owned(),
-                reasons,
-            }),
+            Again::Left(reasons) => left = reasons,
+        }
+        if !left.is_empty() {
+            let (key, subject) = (row.document.key.clone(), row.document.subject().to_owned());
+            preview.left.push(Left { key, subject, reasons: left });
         }
     }
     Ok((preview, worked))
@@ -234,7 +239,7 @@ async fn again(
     }
     match &row.document.body {
         Body::Invoice { order, .. } => invoice(parts, seller, order).await.map(Some),
-        Body::Journal { reverses: None, .. } => journals::again(parts, seller, row).await.map(Some),
+        Body::Journal { reverses: None, .. } => journals::again(parts, seller, row, in_range).await.map(Some),
         Body::CreditMemo { order, cause: ml_connector_domain::document::Credit::Refund { .. }, .. } => {
             match current_key(parts, seller, order).await? {
                 // With its invoice.
@@ -279,7 +284,7 @@ async fn invoice(parts: &Parts, seller: &Seller, order: &OrderId) -> Result<Agai
         accounts: changed.map(account).collect(),
     };
     let changes = correct::planned(parts, seller, &correction)?;
-    Ok(Again::Differs(Box::new(Worked { pair, changes })))
+    Ok(Again::Differs(Box::new(Worked { pair, left: Vec::new(), changes })))
 }
 
 fn named(document: &Document) -> Result<Named, StageError> {
