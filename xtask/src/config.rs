@@ -114,6 +114,9 @@ fn seller_text(seller: &Value, id: &str, setup: &Setup<'_>) -> Result<String> {
     for (marketplace, regime) in seller["tax"].as_object().into_iter().flatten() {
         writeln!(text, "\"tax.{marketplace}\" = {regime}")?;
     }
+    if let Some(returned) = seller["returned_goods"].as_str() {
+        writeln!(text, "\"cogs.returned\" = \"{returned}\"")?;
+    }
     let ledger = seller["fusion"].as_object().context("a seller has no ledger")?;
     writeln!(text, "\n[seller.ledger]")?;
     for (key, value) in ledger.iter().filter(|(_, value)| !value.is_object()) {
@@ -128,23 +131,35 @@ fn seller_text(seller: &Value, id: &str, setup: &Setup<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// The catalog names what is mapped: each product type with its accounts, and each SKU with its type.
+/// The catalog names what is mapped: each product type with its accounts, each SKU with its type, and what it costs in each
+/// marketplace and from when, where that is known.
 fn catalog(seller: &Value) -> String {
-    let mut text = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
+    let mut text = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center,valid_from,valid_to,unit_cost,\
+                    unit_cost_currency\n"
+        .to_owned();
     let field = |product: &Value, name: &str| product[name].as_str().unwrap_or_default().to_owned();
     let products = seller["products"].as_array().cloned().unwrap_or_default();
     let mapped: Vec<&Value> = products.iter().filter(|product| product["mapped"] == true).collect();
-    let mut types: Vec<(String, String, String)> = mapped
+    let mut types: Vec<[String; 4]> = mapped
         .iter()
-        .map(|p| (field(p, "product_type"), field(p, "revenue_account"), field(p, "cost_center")))
+        .map(|p| {
+            ["product_type", "revenue_account", "cogs_account", "cost_center"].map(|name| field(p, name))
+        })
         .collect();
     types.sort();
     types.dedup();
-    for (kind, revenue, center) in types {
-        text.push_str(&format!(",{kind},,{revenue},,{center}\n"));
+    for [kind, revenue, cogs, center] in types {
+        text.push_str(&format!(",{kind},,{revenue},{cogs},{center},,,,\n"));
     }
     for product in mapped {
-        text.push_str(&format!("{},{},,,,\n", field(product, "sku"), field(product, "product_type")));
+        let sku = field(product, "sku");
+        text.push_str(&format!("{sku},{},,,,,,,,\n", field(product, "product_type")));
+        for cost in product["costs"].as_array().into_iter().flatten() {
+            let [place, from, to, each, currency] =
+                ["marketplace", "valid_from", "valid_to", "unit_cost", "currency"]
+                    .map(|name| field(cost, name));
+            text.push_str(&format!("{sku},,{place},,,,{from},{to},{each},{currency}\n"));
+        }
     }
     text
 }

@@ -402,12 +402,28 @@ fn regions(scenario: &Value) -> Vec<Region> {
     Region::ALL.into_iter().filter(|region| own.iter().any(|one| one["region"] == region.as_str())).collect()
 }
 
-fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
-    let mut csv = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
+/// Every product that is mapped with its accounts, and what it costs where and when, as far as that is known.
+fn catalog(scenario: &Value) -> String {
+    let mut csv = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center,valid_from,valid_to,unit_cost,\
+                   unit_cost_currency\n"
+        .to_owned();
+    let field = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     for product in scenario["products"].as_array().expect("products").iter().filter(|p| p["mapped"] == true) {
-        let fields = ["sku", "revenue_account", "cost_center"].map(|name| text(&product[name]));
-        csv.push_str(&format!("{},,,{},,{}\n", fields[0], fields[1], fields[2]));
+        let [sku, revenue, cogs, center] =
+            ["sku", "revenue_account", "cogs_account", "cost_center"].map(|name| field(product, name));
+        csv.push_str(&format!("{sku},,,{revenue},{cogs},{center},,,,\n"));
+        for cost in product["costs"].as_array().into_iter().flatten() {
+            let [place, from, to, each, currency] =
+                ["marketplace", "valid_from", "valid_to", "unit_cost", "currency"]
+                    .map(|name| field(cost, name));
+            csv.push_str(&format!("{sku},,{place},,,,{from},{to},{each},{currency}\n"));
+        }
     }
+    csv
+}
+
+fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
+    let csv = catalog(scenario);
     let ledger: ml_connector_domain::ledger::LedgerSetup =
         serde_json::from_value(scenario["fusion"].clone()).expect("a ledger");
     let settings = scenario["tax"].as_object().expect("tax regimes").iter();
@@ -416,7 +432,10 @@ fn seller(scenario: &Value, start_from: Timestamp) -> Seller {
         name: text(&scenario["name"]),
         start_from,
         regions: regions(scenario),
-        settings: settings.map(|(place, regime)| (format!("tax.{place}"), text(regime))).collect(),
+        settings: settings
+            .map(|(place, regime)| (format!("tax.{place}"), text(regime)))
+            .chain(scenario["returned_goods"].as_str().map(|to| ("cogs.returned".to_owned(), to.to_owned())))
+            .collect(),
         zone: ledger.zone().expect("a zone"),
         ledger,
         catalog: Arc::new(catalog_file::parse("catalog.csv", &csv).expect("a good catalog")),

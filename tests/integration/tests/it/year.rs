@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use ml_connector_domain::Date;
+use ml_connector_domain::document::{Body, JournalOf};
 use ml_connector_pipeline::tie_out::tie_out;
 use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 use ml_connector_simulator::truth::truth;
-use ml_connector_storage::Store as _;
+use ml_connector_storage::{AuditLog as _, Store as _};
 use serde_json::Value;
 
 use crate::support::{Connected, small};
@@ -27,6 +29,26 @@ async fn in_review(connected: &Connected) -> BTreeSet<Item> {
         .collect()
 }
 
+/// Goods left stock and came back, and were accrued with what is held back over a month's end.
+async fn assert_stock_moves(connected: &Connected) {
+    let sellers = connected.sellers();
+    let (mut out, mut back, mut accrued) = (0, 0, 0);
+    for seller in &sellers {
+        let stock = seller.ledger.account("inventory").expect("stock is kept");
+        let all =
+            connected.store.confirmed_documents(Date::MIN, Date::MAX, Some(&seller.id)).await.expect("reads");
+        for document in all.iter().map(|recorded| &recorded.row.document) {
+            let Body::Journal { of, lines, .. } = &document.body else { continue };
+            for line in lines.iter().filter(|line| line.account == stock) {
+                out += u32::from(line.amount.minor < 0);
+                back += u32::from(line.amount.minor > 0);
+                accrued += u32::from(matches!(of, JournalOf::Deferred { .. }));
+            }
+        }
+    }
+    assert!(out > 20 && back > 5 && accrued > 5, "{out} out of stock, {back} back, {accrued} accrued");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     let start = "2026-01-02T00:00:00Z".parse().expect("a time");
@@ -39,6 +61,7 @@ async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     let balance = &truth["trial_balance"];
     assert_eq!(balance["difference"], 0, "{}", balance["details"]);
     assert!(balance["rows"].as_u64() > Some(500), "{} balances are compared", balance["rows"]);
+    assert_stock_moves(&connected).await;
     assert_eq!(in_review(&connected).await, planted(&truth));
     let sellers = connected.sellers();
     for month in ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"] {

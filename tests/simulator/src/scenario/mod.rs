@@ -145,12 +145,22 @@ pub struct Product {
     pub title: String,
     /// Natural revenue account in the operator's catalog.
     pub revenue_account: &'static str,
+    /// Natural account for what its goods cost, in the operator's catalog of a year.
+    pub cogs_account: &'static str,
     /// Cost centre in the operator's catalog.
     pub cost_center: &'static str,
     /// Whether the operator's catalog names it.
     pub mapped: bool,
     /// Price in dollar cents.
     pub cents: i64,
+}
+
+impl Product {
+    /// What a piece costs the seller in a marketplace's currency, in minor units: two fifths of its price, and a tenth more
+    /// from the day on which suppliers raise their prices.
+    pub fn unit_cost(&self, marketplace: &Marketplace, raised: bool) -> i64 {
+        self.cents * marketplace.currency.per_cent() / 1_000 * if raised { 44 } else { 40 } / 100
+    }
 }
 
 /// A seller.
@@ -168,6 +178,17 @@ pub struct Seller {
     pub regions: Vec<Region>,
     /// How its books are set up.
     pub fusion: FusionSetup,
+}
+
+/// Days from the scenario's first to the one on which suppliers raise their prices.
+const RAISED_AFTER_DAYS: i64 = 47;
+
+impl Scenario {
+    /// The day on which suppliers raise their prices.
+    pub fn costs_rise(&self) -> jiff::civil::Date {
+        let first = self.start.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        first.saturating_add(jiff::Span::new().days(RAISED_AFTER_DAYS))
+    }
 }
 
 impl Seller {

@@ -159,7 +159,7 @@ fn home(n: usize, profile: Profile) -> &'static Home {
 }
 
 fn product(p: usize, rng: &mut ChaCha8Rng) -> Product {
-    let (product_type, revenue_account, _, cost_center) = TYPES[p % TYPES.len()];
+    let (product_type, revenue_account, cogs_account, cost_center) = TYPES[p % TYPES.len()];
     // Slashes, plus signs and spaces occur in real SKUs.
     let sku = match p % 7 {
         3 => format!("{}/{p:03} +A", product_type.to_uppercase()),
@@ -170,6 +170,7 @@ fn product(p: usize, rng: &mut ChaCha8Rng) -> Product {
         sku,
         product_type,
         revenue_account,
+        cogs_account,
         cost_center,
         mapped: true,
         cents: rng.random_range(599..8_999),
@@ -193,7 +194,7 @@ impl Scenario {
                     "audience": names::ASSERTION_AUDIENCE,
                 },
             },
-            "sellers": self.sellers.iter().map(seller_json).collect::<Vec<_>>(),
+            "sellers": self.sellers.iter().map(|seller| self.seller_json(seller)).collect::<Vec<_>>(),
         })
     }
 
@@ -217,6 +218,40 @@ impl Scenario {
             "account": combination("41000", "110"), "receivable_account": combination("12100", "000"),
             "criteria_set": names::CRITERIA_SET,
         })
+    }
+}
+
+impl Scenario {
+    fn seller_json(&self, seller: &Seller) -> Value {
+        let mut body = seller_json(seller);
+        if self.options.profile == Profile::Year {
+            // A year's operator keeps stock, at costs that change, and takes refunded goods back into it.
+            body["returned_goods"] = json!("refunded");
+            let products = seller.products.iter().map(|product| self.with_costs(seller, product));
+            body["products"] = products.collect();
+        }
+        body
+    }
+
+    fn with_costs(&self, seller: &Seller, product: &Product) -> Value {
+        let mut body = product_json(product);
+        if product.mapped {
+            let rises = self.costs_rise();
+            let until = rises.yesterday().unwrap_or(rises);
+            let costs = seller.marketplaces().flat_map(|marketplace| {
+                let cost = |raised, from: Option<String>, to: Option<String>| {
+                    json!({
+                        "marketplace": marketplace.id, "valid_from": from, "valid_to": to,
+                        "unit_cost": product.unit_cost(marketplace, raised).to_string(),
+                        "currency": marketplace.currency.code(),
+                    })
+                };
+                [cost(false, None, Some(until.to_string())), cost(true, Some(rises.to_string()), None)]
+            });
+            body["cogs_account"] = json!(product.cogs_account);
+            body["costs"] = costs.collect();
+        }
+        body
     }
 }
 

@@ -3,11 +3,14 @@
 //! * An invoice is of the day that its order shipped; a credit memo of the day of the transaction that pays it out.
 //! * A settlement's rows belong to the month in which they were posted. What earlier months come to is carried forward to
 //!   the month in which it ends; there the settlement account takes the whole.
+//! * Goods that are sold leave stock at what they cost on the day of the transaction that pays for them; refunded ones are
+//!   stock again.
 //! * What is held back over a month's end is accrued in that month and taken back in the month of its release.
 //! * A settlement's cash is taken up by a receipt on its last day, as far as an invoice or credit memo stands for it.
 //!
 //! Days and months are those of the ledger's zone. Every amount is in the currency of its document.
 
+mod goods;
 mod legs;
 mod sales;
 
@@ -159,7 +162,7 @@ impl Books<'_> {
         let mut carried = 0;
         for transaction in own {
             let month = self.month(group.seller, transaction.posted).min(last);
-            for (account, amount) in legs(transaction) {
+            for (account, amount) in legs(transaction).into_iter().chain(self.goods(transaction)) {
                 self.add((group.seller, month), &account, group.currency, -amount);
             }
             let total = transaction.total();
@@ -206,7 +209,7 @@ impl Books<'_> {
             return;
         }
         let (place, currency) = ((held.seller, month), held.marketplace.currency);
-        for (account, amount) in legs(held) {
+        for (account, amount) in legs(held).into_iter().chain(self.goods(held)) {
             self.add(place, &account, currency, -amount * sign);
         }
         self.add(place, &of_purpose("deferred"), currency, held.total() * sign);
