@@ -94,13 +94,53 @@ async fn assert_payload(installed: &Installed, part: &Value) {
 }
 
 /// hledger is an independent referee; where it is missing, CI fails and others are told.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hledger_accepts_the_books_and_sums_them_as_we_do() {
+fn hledger_is_missing() -> bool {
     #[expect(clippy::disallowed_methods, reason = "CI says by this that hledger must be there")]
     let required = std::env::var(HLEDGER_REQUIRED).is_ok();
-    if Command::new("hledger").arg("--version").output().is_err() {
-        assert!(!required, "hledger is missing: run `apt-get install hledger`");
+    let missing = Command::new("hledger").arg("--version").output().is_err();
+    assert!(!(missing && required), "hledger is missing: run `apt-get install hledger`");
+    if missing {
         println!("skipped: hledger is missing");
+    }
+    missing
+}
+
+/// A month's reconciliation as hledger text asserts what accounts must hold by Amazon's records; a wrong figure is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hledger_holds_the_books_against_what_amazons_records_say() {
+    if hledger_is_missing() {
+        return;
+    }
+    let installed = ran("hledger-asserts", 85).await;
+    let documents = confirmed(&installed).await;
+    let last = documents.iter().map(|one| one.row.document.date).max().expect("documents");
+    let seller = installed.seller().to_owned();
+    let period = last.strftime("%Y-%m").to_string();
+    let text =
+        installed.said(&["reconcile", "--period", &period, "--format", "hledger", "--seller", &seller]).await;
+    let path = installed.path("asserted.journal");
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        Command::new("hledger").arg("-f").arg(&path).arg("check").output().expect("starts")
+    };
+    let accepted = check(&text);
+    assert!(accepted.status.success(), "{}", words(&accepted));
+    let asserted: Vec<&str> =
+        text.lines().filter(|line| line.starts_with(' ') && line.contains(" = ")).collect();
+    assert!(asserted.len() > 3, "{asserted:?}");
+    let (account, amount) = asserted[0].split_once(" = ").expect("an assertion");
+    let wrong = text.replacen(asserted[0], &format!("{account} = {}", amount.replacen('.', "1.", 1)), 1);
+    let refused = check(&wrong);
+    assert!(
+        !refused.status.success() && words(&refused).contains("balance assertion"),
+        "{}",
+        words(&refused)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hledger_accepts_the_books_and_sums_them_as_we_do() {
+    if hledger_is_missing() {
         return;
     }
     let installed = ran("hledger", 83).await;
