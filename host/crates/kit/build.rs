@@ -13,7 +13,10 @@ use wit_bindgen_rust::Opts;
 const CONTRACT: &str = "v0.1";
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize()?;
+    // Asked now, not when this was compiled: checkouts that share a target folder share this program, too.
+    let manifest =
+        PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").context("cargo names the crate's folder")?);
+    let root = manifest.join("../../..").canonicalize()?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").context("cargo names a folder")?);
     fs::write(out.join("bindings.rs"), bindings(&root.join("wit").join(CONTRACT))?)?;
     let sdk = root.join("guest-sdk");
