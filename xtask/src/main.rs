@@ -5,6 +5,7 @@ mod children;
 mod config;
 mod daemon;
 mod demo;
+mod languages;
 mod models;
 mod plugins;
 mod test;
@@ -45,6 +46,9 @@ enum Task {
     Plugins {
         /// Folder names below plugins/
         names: Vec<String>,
+        /// Those in Python and JavaScript, too; their tools are fetched once, by pip and npm
+        #[arg(long)]
+        languages: bool,
     },
     /// Make sure that plugins can be built, and say how
     Toolchain,
@@ -57,7 +61,7 @@ fn main() -> Result<()> {
         Task::Bench { what } => bench::run(&what),
         Task::Models { folder } => models::run(&folder),
         Task::Ci => test::ci(),
-        Task::Plugins { names } => plugins::command(&names),
+        Task::Plugins { names, languages } => plugins::command(&names, languages),
         Task::Toolchain => {
             println!("{}", toolchain::ensure()?.found);
             Ok(())

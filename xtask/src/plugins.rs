@@ -1,4 +1,4 @@
-//! Builds plugins to components.
+//! Builds plugins to components: those in Rust here, the others in [`crate::languages`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use ml_connector_kit::component;
 use ml_connector_kit::process::{self, Folders};
 use ml_connector_kit::toolchain::{self, TARGET};
+
+use crate::languages;
 
 /// A built component.
 pub(crate) struct Built {
@@ -76,9 +78,13 @@ fn componentize(folders: &Folders, target: &Path, name: String) -> Result<Built>
 ///
 /// # Errors
 /// As [`build`].
-pub(crate) fn command(names: &[String]) -> Result<()> {
+pub(crate) fn command(names: &[String], languages: bool) -> Result<()> {
     let started = Instant::now();
-    for built in build(names)? {
+    let mut all = build(names)?;
+    if languages {
+        all.extend(languages::build()?);
+    }
+    for built in all {
         println!("{:<10} {:>7} KiB  {}", built.name, built.bytes / 1024, built.path.display());
     }
     println!("{:.1} s", started.elapsed().as_secs_f64());

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{plugins, process};
+use crate::{languages, plugins, process};
 
 /// Environment variable that tells tests where the components are.
 const PLUGINS_VARIABLE: &str = "ML_CONNECTOR_PLUGINS";
@@ -15,6 +15,8 @@ const BINARIES_VARIABLE: &str = "ML_CONNECTOR_BIN_DIR";
 
 /// Environment variable by which tests know that hledger must be there.
 const HLEDGER_VARIABLE: &str = "ML_CONNECTOR_HLEDGER_REQUIRED";
+/// Environment variable by which tests know that the mappers in other languages must be there.
+const LANGUAGES_VARIABLE: &str = "ML_CONNECTOR_LANGUAGES_REQUIRED";
 
 /// The packages with a binary that tests and the demo start.
 const BINARIES: [&str; 2] = ["ml-connector", "ml-connector-simulator"];
@@ -38,8 +40,12 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     test_with(arguments, false)
 }
 
-fn test_with(arguments: &[String], hledger_required: bool) -> Result<()> {
-    plugins::command(&[])?;
+/// In CI nothing may be left out for want of a program.
+fn test_with(arguments: &[String], in_ci: bool) -> Result<()> {
+    plugins::command(&[], in_ci)?;
+    if let (false, Err(error)) = (in_ci, languages::build()) {
+        println!("mappers in other languages are not tested: {error:#}");
+    }
     // In one build with the tests: alone, the binaries would resolve other features and build wasmtime once more.
     process::run(Command::new("cargo").args(["build", "--quiet", "--workspace", "--bins", "--tests"]))?;
     let binaries = process::folders()?.target.join("debug");
@@ -47,8 +53,8 @@ fn test_with(arguments: &[String], hledger_required: bool) -> Result<()> {
     let tests = |program: &[&str]| {
         let mut cargo = Command::new("cargo");
         cargo.args(program).env(PLUGINS_VARIABLE, &components).env(BINARIES_VARIABLE, &binaries);
-        if hledger_required {
-            cargo.env(HLEDGER_VARIABLE, "1");
+        if in_ci {
+            cargo.env(HLEDGER_VARIABLE, "1").env(LANGUAGES_VARIABLE, "1");
         }
         cargo
     };

@@ -79,7 +79,9 @@ fn config(stack_bytes: usize) -> Config {
         // memory, garbage collection and asynchronous components are not even built into this engine.
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // What joins an interpreter's modules copies from one's memory to another's; how many memories a component may have
+        // is its class's to say.
+        .wasm_multi_memory(true)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .wasm_tail_call(false);

@@ -1,12 +1,13 @@
 //! Built components in the real engine.
 //!
-//! `admission` attacks whoever reads and compiles a component, `calls` whoever runs it, `tenants` those who run beside
+//! `languages` holds mappers in other languages against one in Rust; `admission` attacks whoever reads and compiles a component, `calls` whoever runs it, `tenants` those who run beside
 //! it; `wasi` looks at what a lenient policy gives; `upload` goes the way of an upload, through the compiling process and the cache; `guests` makes what no compiler
 //! makes.
 
 mod admission;
 mod calls;
 pub(crate) mod guests;
+mod languages;
 mod tenants;
 mod upload;
 mod wasi;
@@ -64,6 +65,8 @@ fn orders(count: usize) -> Vec<Order> {
             charges: vec![Charge { kind: "ITEM".to_owned(), amount: Money::new(1_999, Currency::USD) }],
             tax_collection: String::new(),
         }],
+        packages: Vec::new(),
+        shipment: None,
     };
     (0..count).map(order).collect()
 }
