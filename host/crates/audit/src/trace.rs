@@ -194,7 +194,7 @@ async fn versions(
 async fn sources(store: &dyn AuditLog, recorded: &RecordedDocument) -> Result<Vec<SourceVersion>> {
     let document = &recorded.row.document;
     let mut ids = vec![document.subject().to_owned()];
-    if let Body::CreditMemo { order, .. } = &document.body {
+    if let Body::Invoice { order, .. } | Body::CreditMemo { order, .. } = &document.body {
         ids.push(order.as_str().to_owned());
     }
     // What takes a journal back, a month of a settlement, and cash, stand on the settlement.

@@ -34,6 +34,31 @@ pub struct Order {
     pub total: Option<Money>,
     /// The items.
     pub items: Vec<OrderItem>,
+    /// Packages that have left, where Amazon tells: of orders that the seller ships only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Package>,
+    /// The number of the shipment, where this is not the order but one shipment's share of it
+    /// ([`crate::shipment::slice`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<u32>,
+}
+
+/// A package that has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// When.
+    pub shipped: Timestamp,
+    /// What is in it.
+    pub items: Vec<Pieces>,
+}
+
+/// So many pieces of an item of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pieces {
+    /// The item.
+    pub item: OrderItemId,
+    /// How many.
+    pub quantity: u32,
 }
 
 /// An item of an order.
@@ -65,6 +90,19 @@ pub struct Charge {
 }
 
 impl Order {
+    /// What an invoice of it is about: the order's id, or that of one shipment's share.
+    pub fn subject(&self) -> String {
+        match self.shipment {
+            Some(number) => crate::shipment::subject(&self.id, number),
+            None => self.id.as_str().to_owned(),
+        }
+    }
+
+    /// Whether some of it has left and the rest has not.
+    pub fn is_partly_shipped(&self) -> bool {
+        self.status == "PARTIALLY_SHIPPED" && self.items.iter().any(|item| item.quantity_fulfilled > 0)
+    }
+
     /// Whether all of it has left, so that the receivable is earned.
     pub fn is_shipped(&self) -> bool {
         self.status == "SHIPPED"

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ContentHash, DocumentKey, GroupId, MarketplaceId, OrderId, SellerId, TransactionId};
 use crate::mapping::{DocumentLine, JournalLine};
 use crate::money::{Currency, Money, MoneyError};
+use crate::shipment::Shipment;
 
 /// A postable document. Once posted it is never edited: a correction is a reversal and a new revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,11 +40,14 @@ pub enum Body {
         order: OrderId,
         /// Decides the bill-to customer.
         marketplace: MarketplaceId,
-        /// Lines that sum to the order's total, less what `net_of` gave back.
+        /// Lines that sum to the order's total, or its shipment's share of it, less what `net_of` gave back.
         lines: Vec<DocumentLine>,
         /// Credit memos of refunds that the lines have been lessened by already: only a corrected invoice has any.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         net_of: Vec<DocumentKey>,
+        /// Which of several shipments it is of; none where the order left at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shipment: Option<Shipment>,
     },
     /// What a refund or a correction takes back.
     CreditMemo {
@@ -339,11 +343,12 @@ impl Document {
         }
     }
 
-    /// What it is about, in Amazon's terms: the order, the refund, the settlement or its part, or a month's deferred money;
+    /// What it is about, in Amazon's terms: the order or its shipment, the refund, the settlement or its part, or a month's deferred money;
     /// a correction is about the invoice that it takes back, a reversal about its journal, a receipt about a settlement and a
     /// customer.
     pub fn subject(&self) -> &str {
         match &self.body {
+            Body::Invoice { shipment: Some(shipment), .. } => &shipment.subject,
             Body::Invoice { order, .. } => order.as_str(),
             Body::CreditMemo { cause, .. } => cause.as_str(),
             Body::Journal { reverses: Some(original), .. } => original.as_str(),

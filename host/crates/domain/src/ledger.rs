@@ -59,6 +59,9 @@ pub struct LedgerSetup {
     /// What happens to a document whose period is closed.
     #[serde(default, skip_serializing_if = "ClosedPeriod::is_review")]
     pub closed_period: ClosedPeriod,
+    /// Which day an order's invoice bears.
+    #[serde(default, skip_serializing_if = "InvoiceDate::is_shipped")]
+    pub invoice_date: InvoiceDate,
     /// Marketplaces whose tax is sent as tax lines; elsewhere it is an ordinary line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tax: BTreeMap<MarketplaceId, TaxCode>,
@@ -128,6 +131,25 @@ pub enum ClosedPeriod {
 impl ClosedPeriod {
     fn is_review(&self) -> bool {
         matches!(self, Self::Review)
+    }
+}
+
+/// Which day an order's invoice bears, in the ledger's zone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoiceDate {
+    /// When the buyer ordered.
+    Purchased,
+    /// When it was shipped: revenue is earned then.
+    #[default]
+    Shipped,
+    /// When Amazon posted the shipment's money: the invoice waits for that, up to 48 hours, and the month ties to Amazon's.
+    Posted,
+}
+
+impl InvoiceDate {
+    fn is_shipped(&self) -> bool {
+        matches!(self, Self::Shipped)
     }
 }
 

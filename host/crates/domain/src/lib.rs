@@ -28,6 +28,7 @@ pub mod id;
 pub mod ledger;
 pub mod mapping;
 pub mod money;
+pub mod posted;
 pub mod posting;
 pub mod reach;
 pub mod reconcile;
@@ -35,6 +36,7 @@ pub mod refusal;
 pub mod region;
 pub mod reversal;
 pub mod settlement;
+pub mod shipment;
 pub mod tie_out;
 pub mod validate;
 

@@ -75,7 +75,13 @@ fn sold() -> Vec<DocumentLine> {
 
 fn invoice_of(lines: Vec<DocumentLine>) -> Document {
     let order = "113-1234567-1234567";
-    let body = Body::Invoice { order: order.into(), marketplace: "US".into(), lines, net_of: Vec::new() };
+    let body = Body::Invoice {
+        order: order.into(),
+        marketplace: "US".into(),
+        lines,
+        net_of: Vec::new(),
+        shipment: None,
+    };
     document(Kind::Invoice, order, body)
 }
 

@@ -131,7 +131,8 @@ fn distributions(names: &Names, account: String, total: Money, lines: &[Line]) -
     all
 }
 
-/// The body of an invoice; the number is the document's key, the cross reference the Amazon order.
+/// The body of an invoice; the number is the document's key, the cross reference the Amazon order or, where it left in
+/// several shipments, the shipment: under it an invoice is looked up, so that no two may have the same.
 ///
 /// `InvoiceStatus` is left out on purpose: whatever is POSTed is complete, and any other status is refused (AR-857798).
 /// Lines are described and never name an item: one item that Fusion's inventory does not know would have the whole
@@ -146,14 +147,14 @@ pub(crate) fn invoice(setup: &LedgerSetup, document: &Document) -> Result<Value,
     let total = document.total().map_err(|error| error.to_string())?;
     let code = tax_code(setup, marketplace);
     let laid = layout::invoice(lines, code.is_some());
-    let reference = reference(order.as_str())?;
+    let (sales_order, reference) = (reference(order.as_str())?, reference(document.subject())?);
     let key = document.key.as_str();
     let bodies: Vec<Value> = laid
         .iter()
         .zip(1_u32..)
         .map(|line| {
             let mut body = line_json(setup, &INVOICE, key, line, code);
-            body["SalesOrder"] = json!(reference);
+            body["SalesOrder"] = json!(sales_order);
             body
         })
         .collect();
@@ -177,7 +178,7 @@ pub(crate) fn invoice(setup: &LedgerSetup, document: &Document) -> Result<Value,
     }
     if let Some(flexfield) = &setup.transaction_flexfield {
         let mut segments =
-            json!({ "__FLEX_Context": flexfield.context, &flexfield.order_segment: reference });
+            json!({ "__FLEX_Context": flexfield.context, &flexfield.order_segment: sales_order });
         if let Some(document_segment) = &flexfield.document_segment {
             segments[document_segment] = json!(key);
         }
@@ -194,8 +195,16 @@ pub(crate) fn comments(document: &Document, order: &str) -> String {
             format!("Takes back {reverses}, Amazon order {order}")
         }
         (Body::CreditMemo { .. }, _) => format!("Refund of Amazon order {order}"),
-        (_, 0) => format!("Amazon order {order}"),
-        (_, revision) => format!("Amazon order {order}, revision {revision}"),
+        (body, revision) => {
+            let mut words = format!("Amazon order {order}");
+            if let Body::Invoice { shipment: Some(shipment), .. } = body {
+                words.push_str(&format!(", shipment {}", shipment.number));
+            }
+            if revision > 0 {
+                words.push_str(&format!(", revision {revision}"));
+            }
+            words
+        }
     }
 }
 

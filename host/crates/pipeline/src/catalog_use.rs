@@ -65,7 +65,7 @@ fn of_order(
     (from, to): (Date, Date),
     found: &mut BTreeMap<UseKey, Use>,
 ) -> Result<(), StageError> {
-    let day = map::invoice_date(seller, order);
+    let day = map::shipping_day(seller, order);
     if order.is_dead() || !(from..=to).contains(&day) {
         return Ok(());
     }

@@ -20,11 +20,12 @@ use ml_connector_domain::mapping::{
     CreditMemoOutcome, DocumentLine, Mapped, OrderOutcome, Reason, TransactionOutcome,
 };
 use ml_connector_domain::posting::State;
+use ml_connector_domain::shipment::slice;
 use ml_connector_domain::validate::{self, Expectation, Module};
 use ml_connector_domain::{Date, DocumentKey, Money, OrderId};
 use ml_connector_storage::{Change, DocumentRow};
 
-use crate::invoices::{current_key, refunds};
+use crate::invoices::{invoices_of, refunded, refunds, shipment};
 use crate::map::{self, Facts, ToReview};
 use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
@@ -103,16 +104,39 @@ pub(crate) async fn proposal_as(
     seller: &Seller,
     order: &OrderId,
 ) -> Result<Result<Correction, Vec<Reason>>, StageError> {
+    let invoices = invoices_of(parts, seller, order).await?;
+    let mut none =
+        vec![Reason::new("not-invoiced", order.as_str(), "the order has no invoice that could be corrected")];
+    for (place, _) in invoices.iter().enumerate() {
+        // Of several shipments' invoices one after the other: the first that differs.
+        match proposal_for(parts, seller, order, (&invoices, place)).await? {
+            Ok(correction) => return Ok(Ok(correction)),
+            Err(reasons) if reasons.iter().all(|reason| reason.code == NOTHING) => none = reasons,
+            Err(reasons) => return Ok(Err(reasons)),
+        }
+    }
+    Ok(Err(none))
+}
+
+/// The code that says that an invoice is as it would be made now.
+pub(crate) const NOTHING: &str = "nothing-to-correct";
+
+/// As [`proposal_as`], for one of the order's invoices.
+///
+/// # Errors
+/// As for [`proposal`].
+pub(crate) async fn proposal_for(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+    (invoices, place): (&[DocumentRow], usize),
+) -> Result<Result<Correction, Vec<Reason>>, StageError> {
     let no = |code: &str, message: &str| Ok(Err(vec![Reason::new(code, order.as_str(), message)]));
-    let Some(key) = current_key(parts, seller, order).await? else {
-        return no("not-invoiced", "the order has no invoice that could be corrected");
-    };
-    let (Some(posted), Some(newest)) = (
-        parts.store.document(&key).await?,
-        parts.store.newest(&seller.id, kind::ORDER, order.as_str()).await?,
-    ) else {
+    let newest = parts.store.newest(&seller.id, kind::ORDER, order.as_str()).await?;
+    let (Some(posted), Some(newest)) = (invoices.get(place).cloned(), newest) else {
         return no("not-invoiced", "the order's invoice or record is missing");
     };
+    let key = posted.document.key.clone();
     if !matches!(posted.state, State::Confirmed { .. }) {
         let message =
             format!("its invoice {key} is {}: wait until Fusion has confirmed it", posted.state.name());
@@ -121,13 +145,17 @@ pub(crate) async fn proposal_as(
     if parts.store.recognized_by(&seller.id, key.as_str(), leg::REVERSAL).await?.is_some() {
         return no("already-reversed", "its invoice has been taken back already");
     }
-    let credited = refunds(parts, seller, order).await?;
+    let mut credited = refunds(parts, seller, order).await?;
+    credited.retain(|memo| refunded(memo, invoices) == place);
     if let Some(memo) = credited.iter().find(|memo| !matches!(memo.state, State::Confirmed { .. })) {
         let message =
             format!("credit memo {} is {}: wait until it is confirmed", memo.document.key, memo.state.name());
         return no("refund-under-way", &message);
     }
-    let order: Order = stored("order", &newest.record)?;
+    let mut order: Order = stored("order", &newest.record)?;
+    if let (Some(shipment), false) = (shipment(&posted), order.is_dead()) {
+        order = slice(&order, shipment)?;
+    }
     Correcting { parts, seller, order: &order, posted, credited }.propose().await
 }
 
@@ -151,7 +179,10 @@ pub(crate) fn planned(
     let now = parts.clock.now();
     let Correction { posted, credit_memo, invoice, why, .. } = correction;
     let replaced = posted.document.key.as_str();
-    let order = posted.document.subject();
+    let order = match &posted.document.body {
+        Body::Invoice { order, .. } => order.as_str(),
+        _ => posted.document.subject(),
+    };
     let review = ToReview { seller, kind: kind::ORDER, subject: order, at_stake: Some(posted.expected), now };
     let mut changes = correction.batches.clone();
     changes.push(review.resolved());
@@ -218,7 +249,7 @@ impl Correcting<'_> {
         if total.minor >= 0 {
             let message =
                 format!("the order is no sale any more ({why}), and refunds have taken back all of it");
-            return Ok(Err(self.reason("nothing-to-correct", message)));
+            return Ok(Err(self.reason(NOTHING, message)));
         }
         let why = format!(" whole: {why}");
         let correction = Correction { posted: self.posted.clone(), credit_memo, invoice: None, why, batches };
@@ -249,9 +280,7 @@ impl Correcting<'_> {
         let keys = self.credited.iter().map(|memo| memo.document.key.clone()).collect();
         let invoice = self.invoice(&credit_memo, new_lines, keys, origin);
         if same_lines(&credit_memo, &invoice) {
-            return Ok(Err(
-                self.reason("nothing-to-correct", "the posted invoice is what the mapper makes of it now")
-            ));
+            return Ok(Err(self.reason(NOTHING, "the posted invoice is what the mapper makes of it now")));
         }
         let left = total.checked_add(refunded)?;
         if left.minor <= 0 || credit_memo.total()?.minor >= 0 {
@@ -382,20 +411,20 @@ impl Correcting<'_> {
         net_of: Vec<DocumentKey>,
         origin: Origin,
     ) -> Document {
-        let marketplace = match &self.posted.document.body {
-            Body::Invoice { marketplace, .. } => marketplace.clone(),
-            _ => self.order.marketplace.clone(),
+        let (marketplace, shipment) = match &self.posted.document.body {
+            Body::Invoice { marketplace, shipment, .. } => (marketplace.clone(), shipment.clone()),
+            _ => (self.order.marketplace.clone(), None),
         };
         let revision = self.posted.document.revision + 1;
-        let order = self.order.id.clone();
+        let (order, subject) = (self.order.id.clone(), self.posted.document.subject());
         Document {
-            key: DocumentKey::derive(Kind::Invoice.letter(), &self.seller.id, order.as_str(), revision),
+            key: DocumentKey::derive(Kind::Invoice.letter(), &self.seller.id, subject, revision),
             seller: self.seller.id.clone(),
             revision,
             date: credit_memo.date,
             moved_from: None,
             currency: self.posted.document.currency,
-            body: Body::Invoice { order, marketplace, lines, net_of },
+            body: Body::Invoice { order, marketplace, lines, net_of, shipment },
             origin,
         }
     }

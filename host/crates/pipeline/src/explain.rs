@@ -52,7 +52,7 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
     for row in &documents {
         subjects.insert(row.document.subject().to_owned());
         subjects.extend(row.document.group().map(|group| group.as_str().to_owned()));
-        if let Body::CreditMemo { order, .. } = &row.document.body {
+        if let Body::Invoice { order, .. } | Body::CreditMemo { order, .. } = &row.document.body {
             subjects.insert(order.as_str().to_owned());
         }
     }

@@ -1,7 +1,8 @@
-//! The invoice that stands for an order now, and what was credited of it.
+//! The invoices that stand for an order now, and what was credited of them.
 
 use ml_connector_domain::document::{Body, Credit};
 use ml_connector_domain::posting::State;
+use ml_connector_domain::shipment::{Shipment, subject};
 use ml_connector_domain::{DocumentKey, OrderId};
 use ml_connector_storage::DocumentRow;
 
@@ -10,7 +11,7 @@ use crate::{Parts, Seller, StageError, leg};
 /// Revisions of one document before something must be wrong.
 const REVISIONS_MAX: usize = 1_000;
 
-/// The key of the invoice that recognises an order: of its last revision. `None` while there is none.
+/// The key of the invoice that recognises an order, or its first shipment: of its last revision. `None` while there is none.
 ///
 /// # Errors
 /// The store failed.
@@ -43,7 +44,41 @@ pub(crate) async fn last_revision(
     Err(StageError::Corrupt { what: "document", message: format!("{key} has no last revision") })
 }
 
-/// The credit memo that took an order's invoice back whole, with the invoice; `None` while an invoice stands for the order.
+/// The invoices that stand for an order, each in its last revision: one, or one for each of its shipments in their order.
+///
+/// # Errors
+/// The store failed.
+pub async fn invoices_of(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+) -> Result<Vec<DocumentRow>, StageError> {
+    let mut invoices = Vec::new();
+    let mut source = order.as_str().to_owned();
+    while let Some(first) = parts.store.recognized_by(&seller.id, &source, leg::RECEIVABLE).await? {
+        let key = last_revision(parts, seller, first).await?;
+        let row = parts.store.document(&key).await?;
+        let row =
+            row.ok_or_else(|| StageError::Corrupt { what: "invoice", message: format!("{key} is missing") })?;
+        let number = shipment(&row).map(|shipment| shipment.number);
+        invoices.push(row);
+        match number {
+            Some(number) => source = subject(order, number + 1),
+            None => break,
+        }
+    }
+    Ok(invoices)
+}
+
+/// Which of several shipments an invoice is of.
+pub(crate) fn shipment(row: &DocumentRow) -> Option<&Shipment> {
+    match &row.document.body {
+        Body::Invoice { shipment, .. } => shipment.as_ref(),
+        _ => None,
+    }
+}
+
+/// The credit memo that took an order's last invoice back whole, with that invoice; `None` while an invoice stands for it.
 ///
 /// # Errors
 /// The store failed.
@@ -52,9 +87,33 @@ pub async fn taken_back(
     seller: &Seller,
     order: &OrderId,
 ) -> Result<Option<(DocumentKey, DocumentKey)>, StageError> {
-    let Some(invoice) = current_key(parts, seller, order).await? else { return Ok(None) };
-    let memo = parts.store.recognized_by(&seller.id, invoice.as_str(), leg::REVERSAL).await?;
-    Ok(memo.map(|memo| (invoice, memo)))
+    let mut last = None;
+    for invoice in invoices_of(parts, seller, order).await? {
+        let key = invoice.document.key;
+        match parts.store.recognized_by(&seller.id, key.as_str(), leg::REVERSAL).await? {
+            Some(memo) => last = Some((key, memo)),
+            None => return Ok(None),
+        }
+    }
+    Ok(last)
+}
+
+/// To which of an order's invoices a refund's credit memo belongs, as a place among them: the one whose lines it credits,
+/// else the first that holds all its items, else the first.
+pub(crate) fn refunded(memo: &DocumentRow, invoices: &[DocumentRow]) -> usize {
+    if let Body::CreditMemo { credits: Some(credits), .. } = &memo.document.body
+        && let Some(place) = invoices.iter().position(|row| row.document.key == credits.invoice)
+    {
+        return place;
+    }
+    let holds = |row: &DocumentRow| {
+        let lines = memo.document.lines().iter().filter_map(|line| line.order_item.as_ref());
+        let mut items = lines.peekable();
+        items.peek().is_some()
+            && items
+                .all(|item| row.document.lines().iter().any(|line| line.order_item.as_ref() == Some(item)))
+    };
+    invoices.iter().position(holds).unwrap_or(0)
 }
 
 /// The credit memos of an order's refunds that stand, or may yet stand, in Fusion.

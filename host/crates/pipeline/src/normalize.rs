@@ -164,6 +164,7 @@ impl Chunk<'_> {
             // It came to rest before the books begin: a back-fill brought it, and somebody else has booked it.
             true if order.updated < self.seller.start_from => stage::HISTORY,
             true => stage::READY,
+            false if order.is_partly_shipped() => stage::READY,
             false => stage::WAITING,
         };
         Ok(Made {

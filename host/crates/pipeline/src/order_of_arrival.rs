@@ -18,7 +18,7 @@ use ml_connector_domain::canonical::{
 use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::document::{Body, Document, Kind};
 use ml_connector_domain::id::{ContentHash, FusionId};
-use ml_connector_domain::ledger::LedgerSetup;
+use ml_connector_domain::ledger::{InvoiceDate, LedgerSetup};
 use ml_connector_domain::mapping::{
     BatchContext, Booking, CreditMemoOutcome, DocumentLine, JournalLine, LineClass, Mapped, MapperIdentity,
     OrderOutcome, Reason, TransactionOutcome,
@@ -314,6 +314,8 @@ fn order(id: &str, sale: &Sale) -> Order {
             charges: vec![Charge { kind: "ITEM".to_owned(), amount: usd(sale.total) }],
             tax_collection: String::new(),
         }],
+        packages: Vec::new(),
+        shipment: None,
     }
 }
 
@@ -374,7 +376,7 @@ fn payloads(sales: &[Sale], fees: &[(i64, i64, bool)]) -> Vec<Payload> {
     all
 }
 
-fn seller(id: String) -> Seller {
+fn seller(id: String, invoice_date: InvoiceDate) -> Seller {
     const LEDGER: &str = r#"{"business_unit":"BU","ledger_name":"L","ledger_id":"1","data_access_set_id":"2",
         "ledger_currency":"USD","conversion_type":"Corporate","time_zone":"America/Los_Angeles",
         "transaction_source":"S","invoice_type":"I","credit_memo_source":"S","credit_memo_type":"C",
@@ -382,7 +384,8 @@ fn seller(id: String) -> Seller {
         "combination":{"delimiter":"-","template":"01-{cost_center}-{account}"},
         "accounts":{"settlement":"11800","carry_forward":"12950","deferred":"12960","receivable":"12100"},
         "default_cost_center":"000"}"#;
-    let ledger: LedgerSetup = serde_json::from_str(LEDGER).expect("a ledger");
+    let mut ledger: LedgerSetup = serde_json::from_str(LEDGER).expect("a ledger");
+    ledger.invoice_date = invoice_date;
     Seller {
         id: SellerId::new(id),
         name: "Test".to_owned(),
@@ -424,9 +427,9 @@ fn lines(document: &Document) -> String {
     }
 }
 
-async fn run(parts: &Parts, clock: &SetClock, pages: &[Vec<Payload>]) -> Books {
+async fn run(parts: &Parts, clock: &SetClock, policy: InvoiceDate, pages: &[Vec<Payload>]) -> Books {
     static SELLERS: AtomicU32 = AtomicU32::new(0);
-    let seller = seller(format!("A{}", SELLERS.fetch_add(1, Ordering::Relaxed)));
+    let seller = seller(format!("A{}", SELLERS.fetch_add(1, Ordering::Relaxed)), policy);
     clock.0.store(at(0).as_millisecond(), Ordering::SeqCst);
     for page in pages {
         let raw = |(stream, natural_id, body): &Payload| Change::Raw {
@@ -506,12 +509,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_500))]
 
     #[test]
-    fn order_repetition_and_page_size_never_change_the_books((all, arrivals) in history()) {
+    fn order_repetition_and_page_size_never_change_the_books(
+        (all, arrivals) in history(),
+        policy in prop::sample::select(vec![InvoiceDate::Purchased, InvoiceDate::Shipped, InvoiceDate::Posted]),
+    ) {
         let World { runtime, parts, clock } = &*WORLD;
-        let whole = runtime.block_on(run(parts, clock, std::slice::from_ref(&all)));
+        let whole = runtime.block_on(run(parts, clock, policy, std::slice::from_ref(&all)));
         for (shuffled, size) in arrivals {
             let pages: Vec<Vec<Payload>> = shuffled.chunks(size).map(<[Payload]>::to_vec).collect();
-            let cut = runtime.block_on(run(parts, clock, &pages));
+            let cut = runtime.block_on(run(parts, clock, policy, &pages));
             prop_assert_eq!(&whole, &cut);
         }
     }

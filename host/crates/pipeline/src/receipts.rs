@@ -18,12 +18,14 @@ use ml_connector_domain::canonical::{Group, Transaction};
 use ml_connector_domain::document::{Body, Document, JournalOf, Kind, Origin, Remittance};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::Reason;
+use ml_connector_domain::posted::paid_part;
 use ml_connector_domain::posting::State;
+use ml_connector_domain::shipment::Shipment;
 use ml_connector_domain::validate::{self, Expectation, Module};
 use ml_connector_domain::{Currency, Date, DocumentKey, Money, Timestamp};
 use ml_connector_storage::{Change, DocumentRow, SettledTransaction};
 
-use crate::invoices::current_key;
+use crate::invoices::{invoices_of, shipment};
 use crate::map::{Facts, ToReview};
 use crate::{Parts, Seller, StageError, audit, kind, leg, stored};
 
@@ -182,30 +184,41 @@ impl Cashing<'_> {
         Ok(paid.filter(|paid| paid.minor != 0))
     }
 
-    /// What a buyer paid belongs to the order's invoice; what one got back to the refund's credit memo, or to the
-    /// invoice if that was lessened by the credit memo already.
+    /// What a buyer paid belongs to the order's invoice, or that of the shipment that it pays for; what one got back to the
+    /// refund's credit memo, or to the invoice if that was lessened by the credit memo already.
     async fn belongs(&self, one: &SettledTransaction, paid: Money) -> Result<Belongs, StageError> {
         let transaction: Transaction = stored("transaction", &one.record)?;
-        let invoice = match &transaction.order {
-            Some(order) => current_key(self.parts, self.seller, order).await?,
-            None => None,
-        };
-        let invoice = match invoice {
-            Some(key) => self.parts.store.document(&key).await?,
-            None => None,
+        let invoices = match &transaction.order {
+            Some(order) => invoices_of(self.parts, self.seller, order).await?,
+            None => Vec::new(),
         };
         if paid.minor > 0 {
-            return Ok(invoice.map_or(Belongs::Nowhere, |invoice| self.to(&invoice)));
+            let invoice = self.paid_invoice(&transaction, &invoices).await?;
+            return Ok(invoice.map_or(Belongs::Nowhere, |invoice| self.to(invoice)));
         }
         let memo = self.parts.store.recognized_by(&self.seller.id, &one.economic_id, leg::REFUND).await?;
         let Some(memo) = memo else { return Ok(Belongs::Nowhere) };
-        if let Some(invoice) = invoice
-            && let Body::Invoice { net_of, .. } = &invoice.document.body
-            && net_of.contains(&memo)
-        {
-            return Ok(self.to(&invoice));
+        let lessened = |row: &&DocumentRow| matches!(&row.document.body, Body::Invoice { net_of, .. } if net_of.contains(&memo));
+        if let Some(invoice) = invoices.iter().find(lessened) {
+            return Ok(self.to(invoice));
         }
         Ok(self.parts.store.document(&memo).await?.map_or(Belongs::Nowhere, |memo| self.to(&memo)))
+    }
+
+    /// The invoice that a buyer's payment is for; `None` while its shipment has none.
+    async fn paid_invoice<'a>(
+        &self,
+        transaction: &Transaction,
+        invoices: &'a [DocumentRow],
+    ) -> Result<Option<&'a DocumentRow>, StageError> {
+        let shipments: Vec<Shipment> = invoices.iter().filter_map(shipment).cloned().collect();
+        let Some(order) = transaction.order.as_ref().filter(|_| !shipments.is_empty()) else {
+            return Ok(invoices.first());
+        };
+        let shown = self.parts.store.transactions_of_order(&self.seller.id, order).await?;
+        let all: Vec<Transaction> =
+            shown.iter().map(|json| stored("transaction", json)).collect::<Result<_, _>>()?;
+        Ok(paid_part(transaction, &all, &shipments).and_then(|place| invoices.get(place)))
     }
 
     fn to(&self, row: &DocumentRow) -> Belongs {

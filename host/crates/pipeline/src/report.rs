@@ -154,11 +154,13 @@ pub async fn report(store: &dyn Store) -> Result<Report, StoreError> {
         orders: Orders {
             read: at(kind::ORDER, &seen),
             invoiceable: at(kind::ORDER, &[stage::DOCUMENTED]),
-            // A corrected order has an invoice for each revision, of which the last one stands.
-            invoiced: posted("invoice", "confirmed").saturating_sub(counts.replaced),
+            // A corrected order has an invoice for each revision, of which the last one stands, and one that left in several
+            // shipments has one for each.
+            invoiced: posted("invoice", "confirmed")
+                .saturating_sub(counts.replaced + counts.further_shipments),
             review: at(kind::ORDER, &[stage::REVIEW]),
             skipped: at(kind::ORDER, &[stage::SKIPPED]),
-            waiting: at(kind::ORDER, &[stage::WAITING, stage::READY]),
+            waiting: at(kind::ORDER, &[stage::WAITING, stage::READY, stage::HELD]),
             history: at(kind::ORDER, &[stage::HISTORY]),
             versions: counts.order_versions,
         },

@@ -100,9 +100,9 @@ pub(crate) trait Dated {
 }
 
 impl Dated for Order {
-    /// On the day that it shipped: the invoice's.
+    /// On the day that it shipped.
     fn products<'a>(&'a self, seller: &Seller) -> Vec<Asked<'a>> {
-        let day = crate::map::invoice_date(seller, self);
+        let day = crate::map::shipping_day(seller, self);
         let asked = |item: &'a ml_connector_domain::canonical::OrderItem| Asked {
             sku: &item.sku,
             marketplace: &self.marketplace,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
-use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timestamp};
+use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 
 use crate::{DocumentRow, Result};
 
@@ -116,6 +116,9 @@ pub trait Books: Send + Sync {
         seller: &SellerId,
         group: &GroupId,
     ) -> Result<Vec<SettlementTransaction>>;
+
+    /// The transactions that Amazon has shown of an order, as JSON, in the order of their ids.
+    async fn transactions_of_order(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<String>>;
 
     /// All comparisons with Fusion.
     async fn comparisons(&self, seller: &SellerId) -> Result<Vec<Comparison>>;

@@ -211,6 +211,8 @@ pub struct Counts {
     pub postings: Vec<(String, String, u64)>,
     /// Documents in whose place a later revision came.
     pub replaced: u64,
+    /// Invoices of an order's second and further shipments.
+    pub further_shipments: u64,
     /// Documents compared with Fusion.
     pub checks: u64,
     /// Of these, how many did not tie out.

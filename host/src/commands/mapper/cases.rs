@@ -216,6 +216,8 @@ impl Order {
             replaces: self.replaces.map(|id| id.as_str().into()),
             total: self.total.as_ref().map(money).transpose()?,
             items: self.items.into_iter().map(Item::domain).collect::<Result<_, _>>()?,
+            packages: Vec::new(),
+            shipment: None,
         })
     }
 }

@@ -127,7 +127,7 @@ async fn refund(connected: &Connected, order: &OrderId, id: &str) {
 /// of the order afterwards credits and invoices nothing by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_is_cancelled_after_its_invoice_is_taken_back_whole() {
-    let mut connected = Connected::start("cancelled", small(57)).await;
+    let mut connected = Connected::start("cancelled", small(58)).await;
     configure(&mut connected, &["tax"]);
     connected.run_until(connected.simulator.world.scenario.end).await;
     assert_at_rest(&connected).await;

@@ -81,6 +81,7 @@ pub(crate) fn invoice(connected: &Connected, order: &str) -> Document {
             marketplace,
             lines: vec![line(1_999), line(501)],
             net_of: Vec::new(),
+            shipment: None,
         },
         ..journal(connected, order, 1)
     }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use ml_connector_amazon::{
     AmazonOptions, Application, CredentialSource, Credentials, OrdersApi, SpApiClient,
 };
+use ml_connector_domain::catalog::{Rule, Subject};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Clock as _, Region};
 use ml_connector_fusion::{
@@ -420,6 +421,17 @@ fn catalog(scenario: &Value) -> String {
         }
     }
     csv
+}
+
+/// Puts a product's revenue on another account.
+pub(crate) fn recatalog(seller: &mut Seller, sku: &str, account: &str) {
+    let mut catalog = (*seller.catalog).clone();
+    let of_product = |rule: &&mut Rule| matches!(&rule.subject, Subject::Sku(own) if own.as_str() == sku);
+    for rule in catalog.rules.iter_mut().filter(of_product) {
+        rule.revenue = rule.revenue.as_ref().map(|_| account.to_owned());
+    }
+    seller.catalog = Arc::new(catalog);
+    seller.catalog_hash = ContentHash::of(format!("{sku} on {account}").as_bytes());
 }
 
 fn seller(scenario: &Value, start_from: Timestamp) -> Seller {

@@ -166,8 +166,13 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
     let priced = !matches!(status, Status::Pending | Status::Cancelled) && !order.elsewhere;
     let (channel, place) =
         if order.elsewhere { ("NON_AMAZON", "Non-Amazon") } else { ("AMAZON", order.marketplace.name) };
-    let items: Vec<Value> =
-        order.items.iter().map(|i| item(seller, order, i, (status, priced), sets)).collect();
+    let left = order.left_by(world.clock.now());
+    let items: Vec<Value> = order
+        .items
+        .iter()
+        .zip(&left)
+        .map(|(i, left)| item(seller, order, (i, *left), priced, sets))
+        .collect();
     let mut body = json!({
         "orderId": order.id,
         "createdTime": text(order.timeline.first().map_or(0, |(at, _)| *at)),
@@ -198,19 +203,36 @@ fn order(world: &World, order: &Order, sets: &[&str]) -> Value {
             "name": buyer_name(order), "addressLine1": "1 Quillfeather Lane", "city": "Springfield",
             "postalCode": "00000", "countryCode": "US" } });
     }
-    if sets.contains(&"PACKAGES") && status == Status::Shipped {
-        body["packages"] = json!([{
-            "packageReferenceId": "1", "packageStatus": { "status": "SHIPPED" }, "shipTime": text(updated),
-        }]);
+    // Only of what the seller ships.
+    if sets.contains(&"PACKAGES") && order.by_merchant() {
+        body["packages"] = json!(packages(order, world.clock.now()));
     }
     body
+}
+
+/// The packages that have left.
+fn packages(order: &Order, now: i64) -> Vec<Value> {
+    let [first, rest] = order.parts();
+    let left = [(order.first_part().map(|(at, _)| at), first), (order.shipped(), rest)];
+    let gone = left.into_iter().filter_map(|(at, items)| at.filter(|at| *at <= now).map(|at| (at, items)));
+    gone.zip(1_u32..)
+        .map(|((at, items), number)| {
+            let held = items.iter().filter(|item| !item.cancelled);
+            let held: Vec<Value> =
+                held.map(|item| json!({ "orderItemId": item.id, "quantity": item.quantity })).collect();
+            json!({
+                "packageReferenceId": number.to_string(), "packageStatus": { "status": "SHIPPED" },
+                "shipTime": text(at), "packageItems": held,
+            })
+        })
+        .collect()
 }
 
 fn item(
     seller: &Seller,
     order: &Order,
-    item: &Item,
-    (status, priced): (Status, bool),
+    (item, fulfilled): (&Item, u32),
+    priced: bool,
     sets: &[&str],
 ) -> Value {
     let product = &seller.products[item.product];
@@ -219,9 +241,7 @@ fn item(
         "quantityOrdered": item.quantity,
         "product": { "asin": format!("B{:09}", item.product), "title": product.title, "sellerSku": product.sku },
     });
-    let shipped = status == Status::Shipped && !item.cancelled;
     if sets.contains(&"FULFILLMENT") {
-        let fulfilled = if shipped { item.quantity } else { 0 };
         body["fulfillment"] =
             json!({ "quantityFulfilled": fulfilled, "quantityUnfulfilled": item.quantity - fulfilled });
     }

@@ -130,14 +130,23 @@ pub(super) fn items(world: &World, seller: usize, region: Region, id: &str, rest
     let Some((order, (_, status))) = found.and_then(|order| Some((order, order.at(now)?))) else {
         return refusal(404, "NotFound", "The order was not found.", "");
     };
-    let items: Vec<Value> = order.items.iter().map(|i| item(world, order, i, (status, restricted))).collect();
+    let items: Vec<Value> = order
+        .items
+        .iter()
+        .zip(order.left_by(now))
+        .map(|(i, left)| item(world, order, (i, left), (status, restricted)))
+        .collect();
     Reply::json(200, &json!({ "payload": { "AmazonOrderId": id, "OrderItems": items } }))
 }
 
-fn item(world: &World, order: &Order, item: &Item, (status, restricted): (Status, bool)) -> Value {
+fn item(
+    world: &World,
+    order: &Order,
+    (item, left): (&Item, u32),
+    (status, restricted): (Status, bool),
+) -> Value {
     let product = &world.scenario.sellers[order.seller].products[item.product];
     let currency = order.marketplace.currency;
-    let shipped = status == Status::Shipped && !item.cancelled;
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| body.insert(name.to_owned(), value);
     put("ASIN", json!(format!("B{:09}", item.product)));
@@ -145,7 +154,7 @@ fn item(world: &World, order: &Order, item: &Item, (status, restricted): (Status
     put("OrderItemId", json!(item.id));
     put("Title", json!(product.title));
     put("QuantityOrdered", json!(item.quantity));
-    put("QuantityShipped", json!(if shipped { item.quantity } else { 0 }));
+    put("QuantityShipped", json!(left));
     put("IsGift", json!(if item.gift_wrap > 0 { "true" } else { "false" }));
     if priced(status, order) {
         put("ItemPrice", money(currency, item.price));

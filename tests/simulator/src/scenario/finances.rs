@@ -228,11 +228,9 @@ impl Books<'_> {
     }
 
     fn sale(&mut self, n: usize, order: &Order, shipped: i64) {
-        let marketplace = order.marketplace;
         let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
         let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
-        let items: Vec<TransactionItem> = sold.iter().map(|item| shipment_item(marketplace, item)).collect();
-        self.with_items("Shipment", "Order Payment", posted, order, n, items);
+        self.shipments(n, order, posted);
         if self.rng.random_ratio(1, 5) {
             self.defer();
         }
@@ -246,6 +244,19 @@ impl Books<'_> {
                 self.defer();
             }
         }
+    }
+
+    /// What the buyer pays for each shipment of an order, of which the last is paid for at `posted`.
+    pub(super) fn shipments(&mut self, n: usize, order: &Order, posted: i64) {
+        let items = |sold: &[Item]| -> Vec<TransactionItem> {
+            let sold = sold.iter().filter(|item| item.total() != 0);
+            sold.map(|item| shipment_item(order.marketplace, item)).collect()
+        };
+        let [first, rest] = order.parts();
+        if let Some((left, _)) = order.first_part() {
+            self.with_items("Shipment", "Order Payment", left + 3 * HOUR, order, n, items(&first));
+        }
+        self.with_items("Shipment", "Order Payment", posted, order, n, items(&rest));
     }
 
     pub(super) fn with_items(

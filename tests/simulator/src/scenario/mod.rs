@@ -6,6 +6,7 @@ mod money;
 pub mod names;
 mod operator;
 mod orders;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod year;

@@ -142,7 +142,8 @@ pub(super) fn orders(
             );
             let order = order(n, seller, id, created, replaced, rng);
             // No draw: what follows stays as it is.
-            orders.push(if number % ELSEWHERE_EVERY == 13 { sold_elsewhere(order) } else { order });
+            let order = if number % ELSEWHERE_EVERY == 13 { sold_elsewhere(order) } else { order };
+            orders.push(if number % PARTS_EVERY == 3 { in_parts(order) } else { order });
         }
     }
     orders
@@ -183,6 +184,20 @@ fn order(
     };
     let replaces = replaced.map(|(id, _)| id);
     Order { seller: n, id, marketplace, timeline, items, replaces, elsewhere: false, expectation }
+}
+
+/// One order in so many, of those that the seller ships, leaves in parts.
+const PARTS_EVERY: usize = 4;
+
+/// The order with half of the way from being paid to having left at which a part of it leaves.
+fn in_parts(mut order: Order) -> Order {
+    if let (true, [.., (paid, Status::Unshipped), (shipped, Status::Shipped)]) =
+        (order.by_merchant(), order.timeline.as_slice())
+    {
+        let half = (*paid + *shipped) / 2;
+        order.timeline.insert(order.timeline.len() - 1, (half, Status::PartiallyShipped));
+    }
+    order
 }
 
 /// One order in so many was sold elsewhere.

@@ -126,7 +126,8 @@ fn every_shipped_order_is_paid_for_once_and_never_refunded_beyond_it() {
         for (n, order) in world.orders.iter().enumerate() {
             let (shipments, bought, refunded) = paid.get(&n).copied().unwrap_or_default();
             let shipped = order.shipped().is_some() && order.total() != 0;
-            assert_eq!(shipments, u32::from(shipped), "{} (seed {seed})", order.id);
+            let parts = if order.first_part().is_some() { 2 } else { 1 };
+            assert_eq!(shipments, if shipped { parts } else { 0 }, "{} (seed {seed})", order.id);
             assert_eq!(bought, if shipped { order.total() } else { 0 }, "{}", order.id);
             assert!((0..=bought).contains(&refunded), "{}: {refunded} of {bought}", order.id);
             assert!(order.timeline.windows(2).all(|pair| pair[0].0 < pair[1].0), "{}", order.id);
@@ -164,6 +165,8 @@ fn a_month_has_everything_that_a_month_has() {
     orders("a discount", &|order| order.items.iter().any(|item| item.discount > 0));
     orders("carriage", &|order| order.items.iter().any(|item| item.shipping > 0));
     orders("tax on top", &|order| order.items.iter().any(|item| item.taxes[0] > 0));
+    orders("parts that the seller ships", &|order| order.by_merchant() && order.first_part().is_some());
+    orders("parts that Amazon ships", &|order| !order.by_merchant() && order.first_part().is_some());
     orders("a sale elsewhere", &|order| order.elsewhere);
     orders("a replacement", &|order| order.replaces.is_some());
     for expectation in [Expectation::Invoice, Expectation::Review, Expectation::Skip] {

@@ -1,6 +1,6 @@
 //! Orders 2026-01-01.
 
-use ml_connector_domain::canonical::{Charge, Order, OrderItem};
+use ml_connector_domain::canonical::{Charge, Order, OrderItem, Package, Pieces};
 use ml_connector_domain::{Currency, Money};
 use ml_connector_ports::{Page, RawRecord, Unreadable};
 use serde::Deserialize;
@@ -67,7 +67,7 @@ struct WireOrder {
     fulfillment: Option<OrderFulfillment>,
     order_items: Vec<WireItem>,
     #[serde(default)]
-    packages: Option<Vec<Package>>,
+    packages: Option<Vec<WirePackage>>,
 }
 
 #[derive(Deserialize)]
@@ -101,8 +101,16 @@ struct OrderFulfillment {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Package {
+struct WirePackage {
     ship_time: Option<String>,
+    package_items: Option<Vec<PackageItem>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PackageItem {
+    order_item_id: String,
+    quantity: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -201,10 +209,29 @@ pub(crate) fn order(json: &str) -> Result<Order, Unreadable> {
         status,
         total,
         items: wire.order_items.iter().enumerate().map(|(n, i)| item(n, i)).collect::<Result<_, _>>()?,
+        packages: packages(&wire)?,
+        shipment: None,
         id: wire.order_id.as_str().into(),
     };
     foots(&order, &wire)?;
     Ok(order)
+}
+
+/// Packages that have left, with what is in them: told of orders that the seller ships (Orders API 2026-01-01).
+fn packages(wire: &WireOrder) -> Result<Vec<Package>, Unreadable> {
+    let mut packages = Vec::new();
+    for (n, package) in wire.packages.iter().flatten().enumerate() {
+        let (Some(time), Some(items)) = (&package.ship_time, &package.package_items) else { continue };
+        let pieces = |one: &PackageItem| {
+            let quantity = one.quantity.unwrap_or(0);
+            (quantity > 0).then(|| Pieces { item: one.order_item_id.as_str().into(), quantity })
+        };
+        let items: Vec<Pieces> = items.iter().filter_map(pieces).collect();
+        if !items.is_empty() {
+            packages.push(Package { shipped: instant(&format!("$.packages[{n}].shipTime"), time)?, items });
+        }
+    }
+    Ok(packages)
 }
 
 /// When the last package left.

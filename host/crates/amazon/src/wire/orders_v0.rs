@@ -205,6 +205,8 @@ pub(crate) fn order(json: &str) -> Result<Order, Unreadable> {
         status,
         total,
         items,
+        packages: Vec::new(),
+        shipment: None,
         id: wire.amazon_order_id.as_str().into(),
     };
     foot(&mut order)?;

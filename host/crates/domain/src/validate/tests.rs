@@ -64,7 +64,13 @@ fn invoice(description: &str, order: &str) -> Document {
         rule: "r".to_owned(),
         class: LineClass::Revenue,
     };
-    of(Body::Invoice { order: order.into(), marketplace: "US".into(), lines: vec![line], net_of: Vec::new() })
+    of(Body::Invoice {
+        order: order.into(),
+        marketplace: "US".into(),
+        lines: vec![line],
+        net_of: Vec::new(),
+        shipment: None,
+    })
 }
 
 fn judged(of: &Document, facts: &LedgerFacts) -> Vec<(String, String)> {

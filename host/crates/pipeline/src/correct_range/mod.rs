@@ -24,7 +24,7 @@ use ml_connector_domain::{Date, DocumentKey, OrderId};
 use ml_connector_storage::{Change, CorrectionChange, DocumentRow};
 use serde::{Deserialize, Serialize};
 
-use crate::invoices::current_key;
+use crate::invoices::{invoices_of, refunded};
 use crate::{Parts, Seller, StageError, correct, leg, stored, to_stored};
 
 pub use approve::{ApproveError, approve, find};
@@ -238,12 +238,13 @@ async fn again(
         return Ok(None);
     }
     match &row.document.body {
-        Body::Invoice { order, .. } => invoice(parts, seller, order).await.map(Some),
+        Body::Invoice { order, .. } => invoice(parts, seller, order, key).await.map(Some),
         Body::Journal { reverses: None, .. } => journals::again(parts, seller, row, in_range).await.map(Some),
         Body::CreditMemo { order, cause: ml_connector_domain::document::Credit::Refund { .. }, .. } => {
-            match current_key(parts, seller, order).await? {
+            let invoices = invoices_of(parts, seller, order).await?;
+            match invoices.get(refunded(row, &invoices)) {
                 // With its invoice.
-                Some(invoice) if in_range.contains(&invoice) => Ok(None),
+                Some(invoice) if in_range.contains(&invoice.document.key) => Ok(None),
                 _ => {
                     let message = "its invoice lies outside the range: widen the range to correct both";
                     Ok(Some(Again::Left(vec![Reason::new("invoice-outside", order.as_str(), message)])))
@@ -254,10 +255,17 @@ async fn again(
     }
 }
 
-async fn invoice(parts: &Parts, seller: &Seller, order: &OrderId) -> Result<Again, StageError> {
-    let correction = match correct::proposal_as(parts, seller, order).await? {
+async fn invoice(
+    parts: &Parts,
+    seller: &Seller,
+    order: &OrderId,
+    key: &DocumentKey,
+) -> Result<Again, StageError> {
+    let invoices = invoices_of(parts, seller, order).await?;
+    let place = invoices.iter().position(|row| row.document.key == *key).unwrap_or(invoices.len());
+    let correction = match correct::proposal_for(parts, seller, order, (&invoices, place)).await? {
         Ok(correction) => correction,
-        Err(reasons) if reasons.iter().all(|reason| reason.code == "nothing-to-correct") => {
+        Err(reasons) if reasons.iter().all(|reason| reason.code == correct::NOTHING) => {
             return Ok(Again::Same);
         }
         Err(reasons) => return Ok(Again::Left(reasons)),
@@ -278,7 +286,7 @@ async fn invoice(parts: &Parts, seller: &Seller, order: &OrderId) -> Result<Agai
     let pair = Pair {
         replaced: correction.posted.document.key.clone(),
         kind: "invoice".to_owned(),
-        subject: order.as_str().to_owned(),
+        subject: correction.posted.document.subject().to_owned(),
         reversal: named(&correction.credit_memo)?,
         replacement: named(invoice)?,
         accounts: changed.map(account).collect(),

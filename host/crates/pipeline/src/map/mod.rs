@@ -5,11 +5,14 @@
 //! fails on stands alone; only that one goes to the review queue.
 
 mod facts;
+mod invoice_day;
 mod orders;
 mod transactions;
+mod units;
 
+pub(crate) use invoice_day::shipping_day;
+pub(crate) use orders::attempt as attempt_order;
 pub use orders::map_orders;
-pub(crate) use orders::{attempt as attempt_order, invoice_date};
 pub(crate) use transactions::attempt as attempt_transaction;
 pub use transactions::map_transactions;
 pub(crate) use transactions::propose;

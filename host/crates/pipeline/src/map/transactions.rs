@@ -18,7 +18,7 @@ use ml_connector_domain::{DocumentKey, Money, OrderId, Timestamp};
 use ml_connector_storage::Change;
 
 use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
-use crate::invoices::{current_key, refunds, taken_back};
+use crate::invoices::{invoices_of, refunds, taken_back};
 use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
@@ -512,11 +512,8 @@ impl Judge<'_> {
         lines: Vec<DocumentLine>,
     ) -> Result<Document, StageError> {
         let refund = transaction.economic_id().clone();
-        let invoice = match current_key(self.parts, self.seller, order).await? {
-            Some(key) => self.parts.store.document(&key).await?,
-            None => None,
-        };
-        let credits = invoice.and_then(|invoice| match &invoice.document.body {
+        let invoices = invoices_of(self.parts, self.seller, order).await?;
+        let credits = invoices.iter().find_map(|invoice| match &invoice.document.body {
             Body::Invoice { lines: of, .. } => CreditedLines::find(&invoice.document.key, of, &lines),
             _ => None,
         });

@@ -116,7 +116,7 @@ type Lines = HashMap<String, Vec<DocumentLine>>;
 
 fn invoices(orders: &[Order], outcomes: Vec<OrderOutcome>) -> Lines {
     let lines = orders.iter().zip(outcomes).filter_map(|(order, outcome)| match outcome {
-        OrderOutcome::Invoice(lines) => Some((order.id.as_str().to_owned(), lines)),
+        OrderOutcome::Invoice(lines) => Some((order.subject(), lines)),
         _ => None,
     });
     lines.collect()

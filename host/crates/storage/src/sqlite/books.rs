@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::{DocumentKey, GroupId, SellerId, Timestamp};
+use ml_connector_domain::{DocumentKey, GroupId, OrderId, SellerId, Timestamp};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
@@ -225,6 +225,20 @@ impl Books for SqliteStore {
             })
         };
         rows.iter().map(read).collect()
+    }
+
+    async fn transactions_of_order(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<String>> {
+        let rows = query(
+            "SELECT c.record FROM canonical c INDEXED BY canonical_by_order
+             JOIN work w USING (seller, kind, natural_id, version)
+             WHERE c.kind = 'transaction' AND c.seller = ? AND c.record ->> '$.order' = ? ORDER BY c.natural_id",
+        )
+        .bind(seller.as_str())
+        .bind(order.as_str())
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed("reading an order's transactions"))?;
+        rows.iter().map(|row| get(row, "record")).collect()
     }
 
     async fn comparisons(&self, seller: &SellerId) -> Result<Vec<Comparison>> {

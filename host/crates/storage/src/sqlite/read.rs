@@ -501,6 +501,8 @@ impl Store for SqliteStore {
         let row = query(
             "SELECT (SELECT count(*) FROM recognition r JOIN document d ON d.key = r.document
                      WHERE r.leg = 'replacement' AND d.kind = 'invoice') AS replaced,
+                    (SELECT count(*) FROM recognition r JOIN document d ON d.key = r.document
+                     WHERE r.leg = 'receivable' AND d.body ->> '$.body.shipment.number' > 1) AS further_shipments,
                     (SELECT count(*) FROM reconciliation) AS checks,
                     (SELECT count(*) FROM reconciliation WHERE code IS NOT NULL) AS differences,
                     (SELECT count(*) FROM audit_event) AS events,
@@ -519,6 +521,7 @@ impl Store for SqliteStore {
             stages: stages.iter().map(stage_row).collect::<Result<_>>()?,
             postings: postings.iter().map(posting).collect::<Result<_>>()?,
             replaced: count(&row, "replaced")?,
+            further_shipments: count(&row, "further_shipments")?,
             checks: count(&row, "checks")?,
             differences: count(&row, "differences")?,
             audit_events: count(&row, "events")?,

@@ -116,6 +116,7 @@ fn invoice(order: &str, revision: u32) -> Document {
             marketplace: "US".into(),
             lines: vec![line],
             net_of: Vec::new(),
+            shipment: None,
         },
         origin: Origin::new(hash.clone(), hash.clone(), hash),
     }

@@ -10,7 +10,7 @@ mod tests;
 
 use rand::RngExt as _;
 
-use super::breakdowns::{leaf, node, refund_item, shipment_item, transaction_item};
+use super::breakdowns::{leaf, node, refund_item, transaction_item};
 use super::finances::{Books, CYCLE, Group};
 use super::{Item, Marketplace, Order};
 use crate::clock::{DAY, HOUR};
@@ -44,11 +44,9 @@ pub(super) fn happens(books: &mut Books<'_>, orders: &[Order], groups: &mut Vec<
 
 impl Books<'_> {
     fn sale_with_aftermath(&mut self, (n, order): (usize, &Order), shipped: i64, until: i64) {
-        let marketplace = order.marketplace;
         let posted = shipped + self.rng.random_range(HOUR..8 * HOUR);
         let sold: Vec<&Item> = order.items.iter().filter(|item| item.total() != 0).collect();
-        let items = sold.iter().map(|item| shipment_item(marketplace, item)).collect();
-        self.with_items("Shipment", "Order Payment", posted, order, n, items);
+        self.shipments(n, order, posted);
         match self.rng.random_range(0..100_u32) {
             // Held back until delivery and a week; businesses' invoices until they are paid.
             0..20 => self.defer_for(7 * DAY),

@@ -1,6 +1,7 @@
 //! The scenario's own books: what the ledgers should hold by now, from what happened at Amazon alone.
 //!
-//! * An invoice is of the day that its order shipped; a credit memo of the day of the transaction that pays it out.
+//! * An invoice is of the day that its order shipped, or a part of it: of what Amazon ships nobody is told when a part left,
+//!   so that whoever looks only later sees one shipment; a credit memo of the day of the transaction that pays it out.
 //! * A settlement's rows belong to the month in which they were posted. What earlier months come to is carried forward to
 //!   the month in which it ends; there the settlement account takes the whole.
 //! * Goods that are sold leave stock at what they cost on the day of the transaction that pays for them; refunded ones are
@@ -14,6 +15,8 @@ mod goods;
 mod legs;
 mod sales;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -22,7 +25,8 @@ use super::balances::{Balances, of_purpose};
 use super::{LATE_GRACE, ORDER_GRACE, VERY_LATE_GRACE, is_invoiced, is_late, planted, refunds};
 use crate::World;
 use crate::clock::DAY;
-use crate::scenario::{CYCLE, Currency, Expectation, Group, Transaction};
+use crate::fusion::FusionState;
+use crate::scenario::{CYCLE, Currency, Expectation, Group, Item, Order, Transaction};
 use legs::legs;
 use sales::{Sold, sold};
 
@@ -30,9 +34,10 @@ use sales::{Sold, sold};
 const ACCRUAL_GRACE: i64 = 4 * DAY;
 
 /// What should be there by now.
-pub(super) fn books(world: &World) -> Balances {
+pub(super) fn books(world: &World, state: &FusionState) -> Balances {
     let zones = world.scenario.sellers.iter().map(|seller| zone(seller.fusion.time_zone)).collect();
-    let mut books = Books { world, now: world.clock.now(), zones, balances: Balances::default() };
+    let seen = state.invoices.iter().filter_map(|invoice| invoice.subject().strip_suffix("/1")).collect();
+    let mut books = Books { world, now: world.clock.now(), zones, seen, balances: Balances::default() };
     books.invoices();
     books.credit_memos();
     books.settlements();
@@ -48,6 +53,8 @@ struct Books<'a> {
     world: &'a World,
     now: i64,
     zones: Vec<TimeZone>,
+    /// Orders of which somebody saw that a part had left.
+    seen: HashSet<&'a str>,
     balances: Balances,
 }
 
@@ -85,30 +92,50 @@ impl Books<'_> {
             if order.expectation != Expectation::Invoice || shipped + ORDER_GRACE >= self.now {
                 continue;
             }
-            let seller = &self.world.scenario.sellers[order.seller];
-            let lines: Vec<Sold> = order
-                .items
-                .iter()
-                .flat_map(|item| {
-                    let parts = [
-                        ("ProductCharges", item.price),
-                        ("Shipping", item.shipping),
-                        ("GiftWrap", item.gift_wrap),
-                        ("Promotions", -item.discount),
-                        ("Tax", item.taxes[0]),
-                        ("Tax", item.taxes[1]),
-                        ("Tax", item.taxes[2]),
-                    ];
-                    let product = &seller.products[item.product];
-                    parts
-                        .into_iter()
-                        .flat_map(|(what, minor)| sold(product, order.marketplace, what, minor))
-                        .collect::<Vec<_>>()
-                })
-                .collect();
-            let place = (order.seller, self.month(order.seller, shipped));
-            self.sale(place, order.marketplace.currency, &lines);
+            let [first, rest] = order.parts();
+            match order.first_part() {
+                Some((left, _)) if self.in_parts(order, left, shipped) => {
+                    self.invoice(order, left, &first);
+                    self.invoice(order, shipped, &rest);
+                }
+                _ => self.invoice(order, shipped, &order.items),
+            }
         }
+    }
+
+    /// Whether both shipments have an invoice: packages of two days are told apart by whoever looks at them, others by who
+    /// saw the first one leave.
+    fn in_parts(&self, order: &Order, left: i64, shipped: i64) -> bool {
+        let day = |at| {
+            let at = Timestamp::from_millisecond(at).unwrap_or_default();
+            self.zones[order.seller].to_datetime(at).date()
+        };
+        self.seen.contains(order.id.as_str()) || (order.by_merchant() && day(left) != day(shipped))
+    }
+
+    fn invoice(&mut self, order: &Order, shipped: i64, items: &[Item]) {
+        let seller = &self.world.scenario.sellers[order.seller];
+        let lines: Vec<Sold> = items
+            .iter()
+            .flat_map(|item| {
+                let parts = [
+                    ("ProductCharges", item.price),
+                    ("Shipping", item.shipping),
+                    ("GiftWrap", item.gift_wrap),
+                    ("Promotions", -item.discount),
+                    ("Tax", item.taxes[0]),
+                    ("Tax", item.taxes[1]),
+                    ("Tax", item.taxes[2]),
+                ];
+                let product = &seller.products[item.product];
+                parts
+                    .into_iter()
+                    .flat_map(|(what, minor)| sold(product, order.marketplace, what, minor))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let place = (order.seller, self.month(order.seller, shipped));
+        self.sale(place, order.marketplace.currency, &lines);
     }
 
     fn credit_memos(&mut self) {
