@@ -7,15 +7,17 @@
 mod facts;
 mod invoice_day;
 mod orders;
+mod propose;
+mod refunds;
 mod transactions;
 mod units;
 
 pub(crate) use invoice_day::shipping_day;
 pub(crate) use orders::attempt as attempt_order;
 pub use orders::map_orders;
+pub(crate) use propose::propose;
 pub(crate) use transactions::attempt as attempt_transaction;
 pub use transactions::map_transactions;
-pub(crate) use transactions::propose;
 
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::document::Origin;

@@ -6,25 +6,21 @@ use std::pin::Pin;
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
-use ml_connector_domain::canonical::{Order, Transaction};
-use ml_connector_domain::document::{Body, Credit, CreditedLines, Document, Kind};
+use ml_connector_domain::canonical::Transaction;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
-use ml_connector_domain::mapping::{
-    BatchContext, Booking, CreditMemoOutcome, DocumentLine, Reason, TransactionOutcome,
-};
-use ml_connector_domain::validate::{self, Expectation, Module};
-use ml_connector_domain::{DocumentKey, Money, OrderId, Timestamp};
+use ml_connector_domain::mapping::{BatchContext, Booking, CreditMemoOutcome, Reason, TransactionOutcome};
+use ml_connector_domain::validate::{self, Module};
+use ml_connector_domain::{OrderId, Timestamp};
 use ml_connector_storage::Change;
 
-use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason, origin};
-use crate::invoices::{invoices_of, refunds, taken_back};
+use super::{BATCH, Facts, HOST_FAULT, ToReview, fault_reason};
 use crate::seller::Dated as _;
 use crate::versions::{self, Batch};
 use crate::{Parts, Seller, StageError, audit, catalogs, kind, leg, stage, stored};
 
 /// How long a refund waits for its order to be decided before a person has to look.
-const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
+pub(super) const ORDER_PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Maps every transaction that is ready, and those held back for their order; says how many were ready.
 ///
@@ -101,53 +97,8 @@ fn map_batch<'a>(
     })
 }
 
-fn context(seller: &Seller, transactions: &[Transaction]) -> BatchContext {
+pub(super) fn context(seller: &Seller, transactions: &[Transaction]) -> BatchContext {
     seller.context(transactions.iter().flat_map(|one| one.products(seller)))
-}
-
-/// What the mapper makes of transactions, judged by nobody yet.
-pub(crate) struct Proposed {
-    /// For each transaction what it means, and the batch that it was mapped in.
-    pub(crate) outcomes: Vec<(TransactionOutcome, ContentHash)>,
-    /// The changes that keep the batches.
-    pub(crate) kept: Vec<Change>,
-}
-
-/// Hands transactions to the mapper without deciding anything. One that it fails on comes back for review.
-///
-/// # Errors
-/// The sandbox or the store failed.
-pub(crate) async fn propose(
-    parts: &Parts,
-    seller: &Seller,
-    transactions: &[Transaction],
-) -> Result<Proposed, StageError> {
-    let mut proposed = Proposed { outcomes: Vec::with_capacity(transactions.len()), kept: Vec::new() };
-    let batches = seller.batches(transactions.to_vec());
-    // The next chunk is on top, so that outcomes come in the order of the transactions.
-    let mut chunks: Vec<&[Transaction]> =
-        batches.iter().flat_map(|batch| batch.chunks(BATCH as usize)).rev().collect();
-    while let Some(chunk) = chunks.pop() {
-        let context = context(seller, chunk);
-        let input = Batch::of(parts, "transactions", &context, chunk)?;
-        let result = parts.mapper.map_transactions(&context, chunk).await;
-        proposed.kept.extend(input.kept(parts, seller, &result)?);
-        match result {
-            Ok(mapped) => {
-                proposed.outcomes.extend(mapped.outcomes.into_iter().map(|one| (one, input.name.clone())))
-            }
-            Err(fault) if fault.code == HOST_FAULT => return Err(StageError::MapperHost(fault.message)),
-            Err(fault) if chunk.len() == 1 => {
-                let reasons = vec![fault_reason(&fault)];
-                proposed.outcomes.push((TransactionOutcome::Review(reasons), input.name.clone()));
-            }
-            Err(_) => {
-                let (left, right) = chunk.split_at(chunk.len() / 2);
-                chunks.extend([right, left]);
-            }
-        }
-    }
-    Ok(proposed)
 }
 
 fn to_review<'a>(seller: &'a Seller, transaction: &'a Transaction, now: Timestamp) -> ToReview<'a> {
@@ -263,24 +214,14 @@ async fn facts(
     Facts::gather(parts, seller, accounts, dates).await
 }
 
-/// What a refund's order allows.
-enum Refundable {
-    /// Its receivable exists, over this much.
-    Yes(Money),
-    /// It has not been decided yet.
-    NotYet,
-    /// It never will be, and why.
-    No(Reason),
-}
-
-struct Judge<'a> {
-    parts: &'a Parts,
-    seller: &'a Seller,
-    facts: Facts,
-    input: &'a ContentHash,
-    now: Timestamp,
+pub(super) struct Judge<'a> {
+    pub(super) parts: &'a Parts,
+    pub(super) seller: &'a Seller,
+    pub(super) facts: Facts,
+    pub(super) input: &'a ContentHash,
+    pub(super) now: Timestamp,
     /// What refunds of this batch credit, in minor units: the store does not know of them yet.
-    credited: HashMap<OrderId, i64>,
+    pub(super) credited: HashMap<OrderId, i64>,
 }
 
 impl Judge<'_> {
@@ -380,158 +321,5 @@ impl Judge<'_> {
     async fn is_journaled(&self, transaction: &Transaction) -> Result<bool, StageError> {
         let id = transaction.economic_id().as_str();
         Ok(self.parts.store.recognized_by(&self.seller.id, id, leg::SETTLEMENT).await?.is_some())
-    }
-
-    /// A credit memo that was planned before its refund changed stands as it is: a person is told by how much it is off.
-    async fn credited_otherwise(
-        &self,
-        review: &ToReview<'_>,
-        memo: &DocumentKey,
-        now: &CreditMemoOutcome,
-    ) -> Result<Vec<Change>, StageError> {
-        let CreditMemoOutcome::CreditMemo { lines, .. } = now else { return Ok(Vec::new()) };
-        let Some(planned) = self.parts.store.document(memo).await? else { return Ok(Vec::new()) };
-        let currency = planned.document.currency;
-        let (before, now) =
-            (planned.document.total()?, Money::sum(currency, lines.iter().map(|line| line.amount))?);
-        if before == now {
-            return Ok(Vec::new());
-        }
-        let message =
-            format!("the refund changed after {memo} was planned over {before}: it comes to {now} now");
-        review.once(self.parts, &[Reason::new("changed-after-credit-memo", memo.as_str(), message)]).await
-    }
-
-    /// The changes for a refund's credit memo; `None` while its order has not been decided.
-    async fn refund(
-        &mut self,
-        transaction: &Transaction,
-        credit_memo: CreditMemoOutcome,
-    ) -> Result<Option<Vec<Change>>, StageError> {
-        let refund = transaction.economic_id();
-        let before = self.parts.store.recognized_by(&self.seller.id, refund.as_str(), leg::REFUND).await?;
-        let review = ToReview {
-            seller: self.seller,
-            kind: kind::REFUND,
-            subject: refund.as_str(),
-            at_stake: Some(transaction.total),
-            now: self.now,
-        };
-        if let Some(memo) = before {
-            return self.credited_otherwise(&review, &memo, &credit_memo).await.map(Some);
-        }
-        let (order, lines) = match credit_memo {
-            CreditMemoOutcome::Review(reasons) => return Ok(Some(review.because(&reasons))),
-            CreditMemoOutcome::CreditMemo { order, lines } => (order, lines),
-        };
-        let limit = match self.refundable(transaction, &order).await? {
-            Refundable::NotYet => return Ok(None),
-            Refundable::No(reason) => return Ok(Some(review.because(&[reason]))),
-            Refundable::Yes(limit) => limit,
-        };
-        let mut document = self.credit_memo(transaction, &order, lines).await?;
-        let moved = self.facts.place(&mut document);
-        let total = document.total()?;
-        let mut violations =
-            validate::document(&document, &Expectation::Total(total), &self.facts.at(document.date));
-        let before = self.credited_before(&order).await?;
-        if total.currency != limit.currency || total.minor >= 0 || before - total.minor > limit.minor {
-            let before = Money::new(before, limit.currency);
-            let message = format!(
-                "a credit memo over {total} does not fit an order over {limit} of which {before} were credited before"
-            );
-            violations.push(Reason::new("refund-exceeds-order", order.as_str(), message));
-        }
-        if !violations.is_empty() {
-            return Ok(Some(review.because(&violations)));
-        }
-        *self.credited.entry(order.clone()).or_default() -= total.minor;
-        let detail = format!(
-            "credit memo {} over {total} for order {order} dated {}{moved}",
-            document.key, document.date
-        );
-        Ok(Some(vec![
-            review.resolved(),
-            audit(self.now, &self.seller.id, order.as_str(), Action::Planned, detail.clone()),
-            audit(self.now, &self.seller.id, transaction.id.as_str(), Action::Planned, detail),
-            Change::Plan {
-                document: Box::new(document),
-                expected: total,
-                recognizes: vec![(refund.as_str().to_owned(), leg::REFUND)],
-                at: self.now,
-            },
-        ]))
-    }
-
-    /// What refunds of an order have credited so far, in minor units.
-    async fn credited_before(&self, order: &OrderId) -> Result<i64, StageError> {
-        let stored = refunds(self.parts, self.seller, order).await?;
-        let stored: i64 = stored.iter().map(|memo| -memo.expected.minor).sum();
-        Ok(stored + self.credited.get(order).copied().unwrap_or(0))
-    }
-
-    async fn refundable(&self, transaction: &Transaction, order: &OrderId) -> Result<Refundable, StageError> {
-        let store = &self.parts.store;
-        let no = |code, message: &str| Refundable::No(Reason::new(code, order.as_str(), message));
-        if let Some((invoice, memo)) = taken_back(self.parts, self.seller, order).await? {
-            let words = format!(
-                "credit memo {memo} took invoice {invoice} back whole: the refund is credited with it"
-            );
-            return Ok(no("invoice-taken-back", &words));
-        }
-        let newest = store.newest(&self.seller.id, kind::ORDER, order.as_str()).await?;
-        let recognized = store.recognized_by(&self.seller.id, order.as_str(), leg::RECEIVABLE).await?;
-        let overdue = self.now.duration_since(transaction.posted) > ORDER_PATIENCE;
-        Ok(match (newest, recognized) {
-            (Some(newest), Some(_)) => match stored::<Order>("order", &newest.record)?.total {
-                Some(total) => Refundable::Yes(total),
-                None => no("no-total", "Amazon states no total for the refunded order"),
-            },
-            (Some(newest), None) if newest.stage == stage::REVIEW => {
-                no("order-in-review", "the refunded order is in review: settle that first")
-            }
-            (Some(newest), None) if newest.stage == stage::HISTORY => no(
-                "order-before-start",
-                "the refunded order is from before these books begin: take it back where it was booked",
-            ),
-            (Some(newest), None) if newest.stage == stage::SKIPPED => no(
-                "order-not-invoiced",
-                "the refunded order was not invoiced, so there is nothing to take back",
-            ),
-            _ if overdue => {
-                no("order-unknown", "the refunded order has not been read, or not shipped, for a week")
-            }
-            _ => Refundable::NotYet,
-        })
-    }
-
-    async fn credit_memo(
-        &self,
-        transaction: &Transaction,
-        order: &OrderId,
-        lines: Vec<DocumentLine>,
-    ) -> Result<Document, StageError> {
-        let refund = transaction.economic_id().clone();
-        let invoices = invoices_of(self.parts, self.seller, order).await?;
-        let credits = invoices.iter().find_map(|invoice| match &invoice.document.body {
-            Body::Invoice { lines: of, .. } => CreditedLines::find(&invoice.document.key, of, &lines),
-            _ => None,
-        });
-        Ok(Document {
-            key: DocumentKey::derive(Kind::CreditMemo.letter(), &self.seller.id, refund.as_str(), 0),
-            seller: self.seller.id.clone(),
-            revision: 0,
-            date: self.seller.day(transaction.posted),
-            moved_from: None,
-            currency: transaction.total.currency,
-            body: Body::CreditMemo {
-                order: order.clone(),
-                cause: Credit::Refund { refund },
-                marketplace: transaction.marketplace.clone().unwrap_or_else(|| "".into()),
-                lines,
-                credits,
-            },
-            origin: origin(self.parts, self.seller, self.input),
-        })
     }
 }
