@@ -159,9 +159,10 @@ fn write(
 fn header(setup: &LedgerSetup, document: &Document, customer: &str) -> Result<Row, String> {
     let mut row = vec![String::new(); LINE_COLUMNS];
     let (source, kind) = match &document.body {
-        Body::Invoice { order, .. } => {
+        Body::Invoice { .. } => {
             set(&mut row, column::TERM_NAME, &setup.payment_terms);
-            set(&mut row, column::SALES_ORDER, reference(order.as_str())?);
+            // There is no column for a cross reference: the shipment has to be told here.
+            set(&mut row, column::SALES_ORDER, reference(document.subject())?);
             (&setup.transaction_source, &setup.invoice_type)
         }
         Body::CreditMemo { order, cause, .. } => {
