@@ -27,6 +27,7 @@ pub mod id;
 pub mod ledger;
 pub mod mapping;
 pub mod money;
+pub mod own_rate;
 pub mod posting;
 pub mod reach;
 pub mod reconcile;

@@ -114,7 +114,13 @@ pub fn carry(line: JournalLine, accounts: &CarryAccounts) -> JournalLine {
 }
 
 fn moved(account: &str, amount: Money, label: &str) -> JournalLine {
-    JournalLine { account: account.to_owned(), amount, label: label.to_owned(), rule: RULE.to_owned() }
+    JournalLine {
+        account: account.to_owned(),
+        amount,
+        label: label.to_owned(),
+        rule: RULE.to_owned(),
+        conversion: None,
+    }
 }
 
 /// What lines with a label put on an account in all; nothing where that is zero.
@@ -163,6 +169,7 @@ mod tests {
             amount: Money::new(minor, Currency::USD),
             label: label.to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         }
     }
 

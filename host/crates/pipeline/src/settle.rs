@@ -3,7 +3,8 @@
 //! A settlement is complete when Amazon has closed it, when transactions have been read past its end by the time
 //! that Amazon takes to show them all, when each is booked, and when they sum to the total that Amazon states.
 //! Until then it waits, and says why. Where it crosses a month's end in the ledger's zone, it is cut there
-//! ([`ml_connector_domain::settlement`]); its journals are planned together or not at all.
+//! ([`ml_connector_domain::settlement`]); its journals are planned together or not at all. One in another currency than the
+//! ledger's is converted by the rate at which Amazon paid it out ([`crate::own_rate`]).
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
@@ -11,6 +12,7 @@ use ml_connector_domain::canonical::{Group, Transaction};
 use ml_connector_domain::document::{Body, CarryAccounts, Document, JournalOf, Kind};
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::Reason;
+use ml_connector_domain::own_rate::Decision;
 use ml_connector_domain::settlement::{Part, Row, split};
 use ml_connector_domain::validate::Module;
 use ml_connector_domain::{DocumentKey, Money, Timestamp};
@@ -20,6 +22,7 @@ use ml_connector_storage::{BookedTransaction, Change};
 use crate::archive::settlement_total;
 use crate::journal::{self, Journal};
 use crate::map::{Facts, ToReview};
+use crate::own_rate;
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// After a settlement's end, how long transactions may still turn up in it ("the last 48 hours may be missing").
@@ -79,7 +82,11 @@ async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) ->
         let skipped = audit(now, &seller.id, group.id.as_str(), Action::Skipped, "no transactions");
         return changed(parts, vec![review.stage(stage::SKIPPED), skipped]).await.map(|()| false);
     }
-    match journals(parts, seller, group, end, &bookings).await? {
+    let rate = own_rate::of_settlement(parts, seller, group, end, &bookings).await?;
+    if rate == Decision::Wait {
+        return Ok(false);
+    }
+    match journals(parts, seller, (group, end), &bookings, &rate).await? {
         Ok(journals) => changed(parts, planned(&review, journals, &bookings)).await.map(|()| true),
         Err(reasons) => changed(parts, review.once(parts, &reasons).await?).await.map(|()| false),
     }
@@ -93,10 +100,13 @@ async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> 
 async fn journals(
     parts: &Parts,
     seller: &Seller,
-    group: &Group,
-    end: Timestamp,
+    (group, end): (&Group, Timestamp),
     bookings: &[BookedTransaction],
+    rate: &Decision,
 ) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
+    if let Decision::Contradiction(words) = rate {
+        return Ok(Err(vec![Reason::new("payouts-differ", group.id.as_str(), words.as_str())]));
+    }
     let total = match footed(parts, seller, group, bookings).await? {
         Ok(total) => total,
         Err(reason) => return Ok(Err(vec![reason])),
@@ -135,8 +145,13 @@ async fn journals(
             expected: settled,
             moves,
             recognizes: rows.iter().map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT)).collect(),
-            said: String::new(),
+            said: rate.words(),
         });
+    }
+    if let Decision::Own(rate) = rate
+        && let Err(reason) = own_rate::convert(seller, rate, &accounts, &mut journals)?
+    {
+        return Ok(Err(vec![reason]));
     }
     let dates = journals.iter().map(|journal| (Module::GeneralLedger, journal.document.date)).collect();
     let accounts = journals.iter().flat_map(Journal::accounts).collect();
@@ -197,24 +212,34 @@ fn document(
             lines: part.lines.clone(),
             transactions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
             reverses: None,
+            rate: None,
         },
         origin: journal::origin(behind),
     }
 }
 
-/// What Amazon says elsewhere that this settlement comes to. Its settlement id stands on its transactions only.
+/// What Amazon says elsewhere that this settlement comes to.
 async fn witness(
     parts: &Parts,
     seller: &Seller,
     booking: &BookedTransaction,
 ) -> Result<Option<(&'static str, Money)>, StageError> {
+    match settlement_id(parts, seller, booking).await? {
+        Some(settlement) => settlement_total(parts, seller, &settlement, booking.total.currency).await,
+        None => Ok(None),
+    }
+}
+
+/// Amazon's settlement id, which stands on a settlement's transactions only.
+pub(crate) async fn settlement_id(
+    parts: &Parts,
+    seller: &Seller,
+    booking: &BookedTransaction,
+) -> Result<Option<String>, StageError> {
     let found = parts.store.newest(&seller.id, kind::TRANSACTION, &booking.transaction).await?;
     let Some(found) = found else { return Ok(None) };
     let transaction: Transaction = stored("transaction", &found.record)?;
-    match transaction.settlement {
-        Some(settlement) => settlement_total(parts, seller, &settlement).await,
-        None => Ok(None),
-    }
+    Ok(transaction.settlement)
 }
 
 fn planned(review: &ToReview<'_>, journals: Vec<Journal>, bookings: &[BookedTransaction]) -> Vec<Change> {

@@ -70,7 +70,7 @@ impl SqliteStore {
         let read = |row: &SqliteRow| {
             let mut behind = behind_row(row)?;
             if behind.leg == "accrual-reversal" {
-                behind.lines = accrual::released(&behind.lines);
+                behind.lines = accrual::released(&behind.lines, None);
                 behind.total = behind.total.negated();
             }
             Ok(behind)
