@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use ml_connector_domain::document::{Body, Document, JournalOf};
+use ml_connector_domain::fx::OwnRate;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
@@ -32,6 +33,9 @@ pub struct Trace {
     pub total: String,
     /// Their currency.
     pub currency: String,
+    /// What Amazon paid out for its settlement, where its lines are converted by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<OwnRate>,
     /// Where its posting stands.
     pub state: String,
     /// Fusion's number, once it is confirmed.
@@ -83,6 +87,9 @@ pub struct Line {
     pub account: String,
     /// Decimal digits.
     pub amount: String,
+    /// What that is worth in the ledger's currency, in decimal digits, where the document says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounted: Option<String>,
     /// Description or label.
     pub text: String,
     /// The rule that decided the account.
@@ -158,6 +165,7 @@ pub(crate) async fn gather(store: &dyn AuditLog, recorded: &RecordedDocument) ->
         subject: document.subject().to_owned(),
         total: recorded.row.expected.decimal(),
         currency: document.currency.code().to_owned(),
+        rate: document.own_rate().copied(),
         state: recorded.row.state.name().to_owned(),
         fusion_id,
         sha256: recorded.row.body_hash.clone(),
@@ -227,6 +235,7 @@ pub fn lines(document: &Document) -> Vec<(Line, Money)> {
         let line = |line: &ml_connector_domain::mapping::DocumentLine| Line {
             account: line.account.clone(),
             amount: line.amount.decimal(),
+            accounted: None,
             text: line.description.clone(),
             rule: line.rule.clone(),
             order_item: line.order_item.as_ref().map(|item| item.as_str().to_owned()),
@@ -237,6 +246,7 @@ pub fn lines(document: &Document) -> Vec<(Line, Money)> {
         let line = |line: &ml_connector_domain::mapping::JournalLine| Line {
             account: line.account.clone(),
             amount: line.amount.decimal(),
+            accounted: line.accounted().map(Money::decimal),
             text: line.label.clone(),
             rule: line.rule.clone(),
             order_item: None,

@@ -52,6 +52,7 @@ impl Archive {
             && document.seller.as_str() == trace.seller
             && document.revision == trace.revision
             && document.currency.code() == trace.currency
+            && document.own_rate() == trace.rate.as_ref()
             && document.origin.input == trace.input
             && document.origin.mapper == trace.mapper
             && document.origin.catalog == trace.catalog
