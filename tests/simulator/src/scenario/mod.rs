@@ -6,6 +6,7 @@ mod money;
 pub mod names;
 mod operator;
 mod orders;
+pub(crate) mod rates;
 #[cfg(test)]
 mod tests;
 mod year;
@@ -251,6 +252,7 @@ impl Scenario {
                 groups[group].transactions += 1;
             }
         }
+        groups.iter_mut().for_each(Group::pay_out);
         let rest = if options.profile == Profile::Year { year::REST } else { 4 * DAY };
         let end = start + cycles * finances::CYCLE + rest;
         let index = Index::new(options.sellers as usize, &orders, &transactions);
