@@ -55,6 +55,15 @@ pub fn released(accrued: &[JournalLine], converted_on: Option<Date>) -> Vec<Jour
     accrued.iter().map(release).collect()
 }
 
+/// What stands behind a journal as its lines have it: behind one in the ledger's currency, or from before days were named,
+/// no line names one.
+pub fn as_entered(journal: &[JournalLine], behind: Vec<JournalLine>) -> Vec<JournalLine> {
+    if journal.iter().any(|line| line.rate_day().is_some()) {
+        return behind;
+    }
+    behind.into_iter().map(|line| JournalLine { conversion: None, ..line }).collect()
+}
+
 /// The first moment after the month in which `day` lies, in `zone`.
 ///
 /// # Errors
@@ -160,7 +169,10 @@ mod tests {
             prop_assert_eq!(accrued.iter().map(|line| line.amount.minor).sum::<i64>(), 0);
             let day = jiff::civil::date(2026, 10, 31);
             let released = released(&accrued, Some(day));
-            prop_assert!(released.iter().all(|line| line.conversion == Some(Conversion::RateOf(day))));
+            prop_assert!(released.iter().all(|line| line.rate_day() == Some(day)));
+            prop_assert_eq!(&as_entered(&released, released.clone()), &released);
+            let domestic = as_entered(&accrued, released.clone());
+            prop_assert!(domestic.iter().all(|line| line.conversion.is_none()));
             prop_assert!(sums(accrued.iter().chain(&released)).is_empty());
             prop_assert!(released.iter().all(|line| line.label.starts_with(RELEASED)));
         }

@@ -182,4 +182,12 @@ impl JournalLine {
             _ => None,
         }
     }
+
+    /// The day of whose rate Fusion converts it, where that is not the journal's.
+    pub fn rate_day(&self) -> Option<Date> {
+        match self.conversion {
+            Some(Conversion::RateOf(day)) => Some(day),
+            _ => None,
+        }
+    }
 }

@@ -159,8 +159,9 @@ fn document_lines(Told { row, trace }: &Told) -> Vec<String> {
 fn line_lines(traced: &TracedLine, trace: &Trace, journal: bool) -> Vec<String> {
     let line = &traced.line;
     let amount = format!("{} {}", line.amount, trace.currency);
-    let worth = match (&line.accounted, &trace.rate) {
-        (Some(worth), Some(rate)) => format!(" = {worth} {}", rate.converted.currency),
+    let worth = match (&line.accounted, &trace.rate, line.rate_of) {
+        (Some(worth), Some(rate), _) => format!(" = {worth} {}", rate.converted.currency),
+        (_, _, Some(day)) => format!(" at the rate of {day}"),
         _ => String::new(),
     };
     let mut lines = vec![format!("  {amount:>16}{worth}  {}  {}  [{}]", line.account, line.text, line.rule)];

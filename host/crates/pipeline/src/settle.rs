@@ -117,7 +117,8 @@ async fn journals(
     };
     let rows: Vec<Row> =
         bookings.iter().map(|booking| Row { posted: booking.posted, lines: booking.lines.clone() }).collect();
-    let cut = split(&rows, seller.day(end), &seller.zone, &accounts)?;
+    let by_day = matches!(rate, Decision::Fusion(_));
+    let cut = split(&rows, seller.day(end), &seller.zone, &accounts, by_day)?;
     if cut.len() > 1 && accounts.carry_forward.is_empty() {
         let message = format!(
             "it crosses the end of a month: name an account for `ledger.accounts.{}`",

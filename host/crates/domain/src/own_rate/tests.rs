@@ -130,7 +130,7 @@ proptest! {
         let end = jiff::civil::date(2026, 9, 22).checked_add(jiff::Span::new().days(days)).expect("a day");
         let total: i64 = rows.iter().flat_map(|row| &row.lines).filter(|l| l.account == "1-settlement").map(|l| l.amount.minor).sum();
         let Ok(rate) = OwnRate::of(cad(total), usd(paid * total.signum())) else { return Ok(()) };
-        let parts = split(&rows, end, &TimeZone::UTC, &accounts()).expect("splits");
+        let parts = split(&rows, end, &TimeZone::UTC, &accounts(), false).expect("splits");
         let months: Vec<Money> = parts
             .iter()
             .map(|part| {

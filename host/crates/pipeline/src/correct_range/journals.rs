@@ -185,10 +185,12 @@ fn replaced_lines(
 ) -> Or<Vec<JournalLine>> {
     let settlement = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
     let others = |line: &&JournalLine| line.account != settlement;
-    let booked = summarize(behind.iter().flat_map(|one| &one.lines).filter(others).cloned())?;
+    let booked = behind.iter().flat_map(|one| &one.lines).filter(others).cloned().collect();
+    let booked = summarize(accrual::as_entered(&rest, booked))?;
     for line in &booked {
         let same = |one: &JournalLine| {
-            (&one.account, &one.label, one.amount) == (&line.account, &line.label, line.amount)
+            (&one.account, &one.label, one.amount, one.conversion)
+                == (&line.account, &line.label, line.amount, line.conversion)
         };
         match rest.iter().position(same) {
             Some(at) => drop(rest.remove(at)),
