@@ -28,6 +28,7 @@ mod fusion_reverse;
 mod fusion_setup;
 mod month;
 mod outside;
+mod own_rate;
 mod platform;
 mod process;
 mod rules;

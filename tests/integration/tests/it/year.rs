@@ -39,6 +39,12 @@ async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     let balance = &truth["trial_balance"];
     assert_eq!(balance["difference"], 0, "{}", balance["details"]);
     assert!(balance["rows"].as_u64() > Some(500), "{} balances are compared", balance["rows"]);
+    assert_eq!(balance["ledger_difference"], 0);
+    assert!(
+        balance["ledger_rows"].as_u64() > Some(50),
+        "{} balances in the ledger's",
+        balance["ledger_rows"]
+    );
     assert_eq!(in_review(&connected).await, planted(&truth));
     let sellers = connected.sellers();
     for month in ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"] {
