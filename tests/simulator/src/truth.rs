@@ -4,6 +4,7 @@ mod balances;
 mod books;
 mod journals;
 mod planted;
+mod worth;
 
 use std::collections::{HashMap, HashSet};
 
@@ -84,8 +85,10 @@ pub fn truth(world: &World, summary: bool) -> Value {
         },
     });
     if world.scenario.options.profile == Profile::Year {
-        let (expected, observed) = (books::books(world, &state), balances::in_fusion(world, &state));
-        body["trial_balance"] = balances::compare(world, &expected, &observed);
+        let (expected, in_ledger) = books::books(world, &state);
+        body["trial_balance"] = balances::compare(world, &expected, &balances::in_fusion(world, &state));
+        let worth = worth::compare(world, &in_ledger, &worth::in_fusion(world, &state));
+        worth::into_balance(&mut body["trial_balance"], worth);
         body["planted"] = planted::planted(world);
     }
     if !summary {

@@ -146,6 +146,7 @@ pub(super) fn tables(outcome: &Outcome) {
     let planted = items(&outcome.truth["planted"]).len();
     let rows = vec![
         vec!["balances compared".to_owned(), text(&balance["rows"])],
+        vec!["balances compared in the ledgers' currencies".to_owned(), text(&balance["ledger_rows"])],
         vec!["difference in minor units".to_owned(), text(&balance["difference"])],
         vec!["planted for a person".to_owned(), planted.to_string()],
         vec!["in review but not planted".to_owned(), not_planted(outcome).len().to_string()],

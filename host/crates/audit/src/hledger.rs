@@ -1,13 +1,16 @@
 //! The books as hledger text: an independent referee that balances them, and sums them by account and commodity.
 //!
 //! Each confirmed document is one transaction. An invoice debits the receivable with what its lines credit, a credit
-//! memo the other way round, a receipt moves what it pays from the receivable to clearing, a journal stands as it is. Amounts are the exact digits; each currency is a commodity with
-//! its own decimal places.
+//! memo the other way round, a receipt moves what it pays from the receivable to clearing, a journal stands as it is. Amounts
+//! are the exact digits; each currency is a commodity with its own decimal places. A journal that is converted by its
+//! settlement's own rate says beside each amount what it is worth in the ledger's currency, in which hledger then balances
+//! it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ml_connector_domain::document::{Body, Remittance};
+use ml_connector_domain::document::{Body, Document, Remittance};
+use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{Currency, Money, SellerId};
 use ml_connector_storage::RecordedDocument;
@@ -90,16 +93,12 @@ pub fn export(
             ))
         })?;
         header(&mut body, recorded);
-        for (account, amount, text) in postings(recorded, &own)? {
+        for ((account, amount, text), worth) in postings(recorded, &own)?.into_iter().zip(worth(document)) {
             let account = account_name(&account);
-            let _written = writeln!(
-                body,
-                "    {account}  {} {}  ; {}",
-                amount.decimal(),
-                amount.currency,
-                comment(&text)
-            );
+            let cost = worth.map(cost).unwrap_or_default();
+            let _written = writeln!(body, "    {account}  {amount}{cost}  ; {}", comment(&text));
             commodities.insert(amount.currency);
+            commodities.extend(worth.map(|worth| worth.currency));
             accounts.insert(account);
         }
         body.push('\n');
@@ -113,6 +112,20 @@ pub fn export(
         let _written = writeln!(head, "account {account}");
     }
     Ok(format!("{head}\n{body}"))
+}
+
+/// What each posting of a document is worth in the ledger's currency, where the document says so.
+fn worth(document: &Document) -> Vec<Option<Money>> {
+    match &document.body {
+        Body::Journal { lines, .. } => lines.iter().map(JournalLine::accounted).collect(),
+        Body::Receipt { references, .. } => vec![None; references.len() + 1],
+        _ => vec![None; document.lines().len() + 1],
+    }
+}
+
+/// A total cost, which has its posting's sign whatever is written.
+fn cost(worth: Money) -> String {
+    format!(" @@ {}", Money::new(worth.minor.abs(), worth.currency))
 }
 
 /// A transaction that moves nothing and asserts what accounts hold at the end of a day: `(account, amount)`.

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use ml_connector_domain::document::{Body, Document, JournalOf};
+use ml_connector_domain::fx::OwnRate;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::JournalLine;
 use ml_connector_domain::posting::State;
-use ml_connector_domain::{Money, SellerId, Timestamp, settlement};
+use ml_connector_domain::{Date, Money, SellerId, Timestamp, accrual, settlement};
 use ml_connector_storage::{AuditLog, RecordedDocument, SourceVersion};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct Trace {
     pub total: String,
     /// Their currency.
     pub currency: String,
+    /// What Amazon paid out for its settlement, where its lines are converted by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<OwnRate>,
     /// Where its posting stands.
     pub state: String,
     /// Fusion's number, once it is confirmed.
@@ -83,6 +87,12 @@ pub struct Line {
     pub account: String,
     /// Decimal digits.
     pub amount: String,
+    /// What that is worth in the ledger's currency, in decimal digits, where the document says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounted: Option<String>,
+    /// The day of whose rate Fusion converts it, where that is not the journal's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_of: Option<Date>,
     /// Description or label.
     pub text: String,
     /// The rule that decided the account.
@@ -158,6 +168,7 @@ pub(crate) async fn gather(store: &dyn AuditLog, recorded: &RecordedDocument) ->
         subject: document.subject().to_owned(),
         total: recorded.row.expected.decimal(),
         currency: document.currency.code().to_owned(),
+        rate: document.own_rate().copied(),
         state: recorded.row.state.name().to_owned(),
         fusion_id,
         sha256: recorded.row.body_hash.clone(),
@@ -171,12 +182,14 @@ pub(crate) async fn gather(store: &dyn AuditLog, recorded: &RecordedDocument) ->
     Ok(Gathered { trace, sources, booked })
 }
 
-/// A booking's lines as they enter a journal: those of an earlier month of a settlement are carried forward.
+/// A booking's lines as they enter a journal: those of an earlier month of a settlement are carried forward, and those that
+/// take an accrual back are converted as the journal says.
 fn as_entered(document: &Document, lines: Vec<JournalLine>) -> Vec<JournalLine> {
     match &document.body {
         Body::Journal { of: JournalOf::Settlement { part: Some(part), .. }, .. } if part.number < part.of => {
             lines.into_iter().map(|line| settlement::carry(line, &part.accounts)).collect()
         }
+        Body::Journal { lines: journal, .. } => accrual::as_entered(journal, lines),
         _ => lines,
     }
 }
@@ -227,6 +240,8 @@ pub fn lines(document: &Document) -> Vec<(Line, Money)> {
         let line = |line: &ml_connector_domain::mapping::DocumentLine| Line {
             account: line.account.clone(),
             amount: line.amount.decimal(),
+            accounted: None,
+            rate_of: None,
             text: line.description.clone(),
             rule: line.rule.clone(),
             order_item: line.order_item.as_ref().map(|item| item.as_str().to_owned()),
@@ -237,6 +252,8 @@ pub fn lines(document: &Document) -> Vec<(Line, Money)> {
         let line = |line: &ml_connector_domain::mapping::JournalLine| Line {
             account: line.account.clone(),
             amount: line.amount.decimal(),
+            accounted: line.accounted().map(Money::decimal),
+            rate_of: line.rate_day(),
             text: line.label.clone(),
             rule: line.rule.clone(),
             order_item: None,
@@ -246,19 +263,25 @@ pub fn lines(document: &Document) -> Vec<(Line, Money)> {
     Vec::new()
 }
 
-/// Bookings are summed by account, label and side: so are the parts of a journal's line.
+/// What lines are summed by: account, label, side, and the day of the rate if they name one.
+type Key = (String, String, bool, Option<Date>);
+
+fn key(line: &JournalLine) -> Key {
+    (line.account.clone(), line.label.clone(), line.amount.minor < 0, line.rate_day())
+}
+
+/// Bookings are summed by their keys: so are the parts of a journal's line.
 fn traced_lines(
     document: &Document,
     sources: &[SourceVersion],
     booked: &[Booked],
 ) -> Result<Vec<TracedLine>> {
-    let mut behind = BTreeMap::<(String, String, bool), Vec<Part>>::new();
+    let mut behind = BTreeMap::<Key, Vec<Part>>::new();
     for Booked { behind: booking, source } in booked {
         let Some(source) = source else { continue };
-        let mut sums = BTreeMap::<(String, String, bool), Money>::new();
+        let mut sums = BTreeMap::<Key, Money>::new();
         for line in &booking.lines {
-            let key = (line.account.clone(), line.label.clone(), line.amount.minor < 0);
-            let sum = sums.entry(key).or_insert(Money::zero(line.amount.currency));
+            let sum = sums.entry(key(line)).or_insert(Money::zero(line.amount.currency));
             *sum = sum
                 .checked_add(line.amount)
                 .map_err(|error| crate::AuditError::Document(error.to_string()))?;
@@ -272,7 +295,11 @@ fn traced_lines(
             });
         }
     }
-    let journal = matches!(document.body, Body::Journal { .. });
+    let own: Option<Vec<Key>> = match &document.body {
+        Body::Journal { lines, .. } => Some(lines.iter().map(key).collect()),
+        _ => None,
+    };
+    let journal = own.is_some();
     // What the host made itself, such as what is brought forward, stands on the settlement.
     let whole: Vec<Part> = sources
         .iter()
@@ -284,11 +311,9 @@ fn traced_lines(
             amount: None,
         })
         .collect();
-    let traced = lines(document).into_iter().map(|(line, amount)| {
-        let key = (line.account.clone(), line.text.clone(), amount.minor < 0);
-        let from =
-            if journal { behind.get(&key).cloned().unwrap_or_else(|| whole.clone()) } else { whole.clone() };
-        TracedLine { line, from }
+    let traced = lines(document).into_iter().enumerate().map(|(n, (line, _))| {
+        let parts = own.as_ref().and_then(|keys| behind.get(keys.get(n)?));
+        TracedLine { line, from: parts.unwrap_or(&whole).clone() }
     });
     Ok(traced.collect())
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::mapping::JournalLine;
+use crate::mapping::{Conversion, JournalLine};
 
 /// Label of what is held back.
 const HELD_BACK: &str = "Held back by Amazon";
@@ -36,20 +36,32 @@ pub fn accrued(lines: &[JournalLine], settlement: &str, deferred: &str) -> Vec<J
             amount: line.amount,
             label: HELD_BACK.to_owned(),
             rule: RULE.to_owned(),
+            conversion: None,
         }
     };
     lines.iter().map(accrue).collect()
 }
 
-/// The lines that take accrued ones back.
-pub fn released(accrued: &[JournalLine]) -> Vec<JournalLine> {
+/// The lines that take accrued ones back. `converted_on` is the day of whose rate Fusion converted those, where they are
+/// not in the ledger's currency: by another day's they would not be taken back whole.
+pub fn released(accrued: &[JournalLine], converted_on: Option<Date>) -> Vec<JournalLine> {
     let release = |line: &JournalLine| JournalLine {
         account: line.account.clone(),
         amount: line.amount.negated(),
         label: format!("{RELEASED}{}", line.label),
         rule: line.rule.clone(),
+        conversion: converted_on.map(Conversion::RateOf),
     };
     accrued.iter().map(release).collect()
+}
+
+/// What stands behind a journal as its lines have it: behind one in the ledger's currency, or from before days were named,
+/// no line names one.
+pub fn as_entered(journal: &[JournalLine], behind: Vec<JournalLine>) -> Vec<JournalLine> {
+    if journal.iter().any(|line| line.rate_day().is_some()) {
+        return behind;
+    }
+    behind.into_iter().map(|line| JournalLine { conversion: None, ..line }).collect()
 }
 
 /// The first moment after the month in which `day` lies, in `zone`.
@@ -59,6 +71,12 @@ pub fn released(accrued: &[JournalLine]) -> Vec<JournalLine> {
 pub fn month_over(day: Date, zone: &TimeZone) -> Result<Timestamp, jiff::Error> {
     let next = day.last_of_month().tomorrow()?;
     zone.to_timestamp(next.at(0, 0, 0, 0))
+}
+
+/// The last day of a month such as `2026-10`: that of its accrual.
+pub fn last_day(month: &str) -> Option<Date> {
+    let first: Date = format!("{month}-01").parse().ok()?;
+    Some(first.last_of_month())
 }
 
 /// Whether money that was posted at `posted`, and released at `released` if it was, is held back when the month that is
@@ -82,6 +100,7 @@ mod tests {
             amount: Money::new(minor, Currency::USD),
             label: account.to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         };
         let mut lines: Vec<JournalLine> =
             legs.iter().enumerate().map(|(n, minor)| line(&format!("leg {n}"), -minor)).collect();
@@ -106,6 +125,19 @@ mod tests {
         };
         assert_eq!(over("America/Los_Angeles"), "2026-11-01T07:00:00Z");
         assert_eq!(over("Europe/Berlin"), "2026-10-31T23:00:00Z");
+    }
+
+    #[test]
+    fn an_accrual_is_of_its_months_last_day() {
+        let rows = [
+            ("2026-02", Some((2026, 2, 28))),
+            ("2028-02", Some((2028, 2, 29))),
+            ("2026-13", None),
+            ("", None),
+        ];
+        for (month, wanted) in rows {
+            assert_eq!(last_day(month), wanted.map(|(year, month, day)| jiff::civil::date(year, month, day)));
+        }
     }
 
     #[test]
@@ -135,7 +167,12 @@ mod tests {
             prop_assert_eq!(sums(&accrued).get("deferred").copied().unwrap_or(0), total);
             prop_assert!(!sums(&accrued).contains_key("settlement"));
             prop_assert_eq!(accrued.iter().map(|line| line.amount.minor).sum::<i64>(), 0);
-            let released = released(&accrued);
+            let day = jiff::civil::date(2026, 10, 31);
+            let released = released(&accrued, Some(day));
+            prop_assert!(released.iter().all(|line| line.rate_day() == Some(day)));
+            prop_assert_eq!(&as_entered(&released, released.clone()), &released);
+            let domestic = as_entered(&accrued, released.clone());
+            prop_assert!(domestic.iter().all(|line| line.conversion.is_none()));
             prop_assert!(sums(accrued.iter().chain(&released)).is_empty());
             prop_assert!(released.iter().all(|line| line.label.starts_with(RELEASED)));
         }

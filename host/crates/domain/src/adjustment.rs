@@ -43,6 +43,7 @@ mod tests {
             amount: Money::new(minor, Currency::USD),
             label: label.to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         }
     }
 

@@ -216,6 +216,10 @@ pub struct Group {
     pub closed: bool,
     /// The total as Amazon states it; sometimes missing even on a closed group.
     pub stated_total: Option<Money>,
+    /// What Amazon paid out for it in another currency, or in its own; absent while open, and on records from before it
+    /// was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converted_total: Option<Money>,
     /// The currency, where a total says so.
     pub currency: Option<Currency>,
     /// Its beginning.

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::fx::OwnRate;
 use crate::id::{ContentHash, DocumentKey, GroupId, MarketplaceId, OrderId, SellerId, TransactionId};
 use crate::mapping::{DocumentLine, JournalLine};
 use crate::money::{Currency, Money, MoneyError};
@@ -87,6 +88,9 @@ pub enum Body {
         /// The journal that this one takes back, line by line.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reverses: Option<DocumentKey>,
+        /// The settlement's own rate, where every line is worth what it says in the ledger's currency.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rate: Option<OwnRate>,
     },
 }
 
@@ -374,6 +378,14 @@ impl Document {
         }
     }
 
+    /// The settlement's own rate by which a journal is converted, if it is.
+    pub fn own_rate(&self) -> Option<&OwnRate> {
+        match &self.body {
+            Body::Journal { rate, .. } => rate.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The combinations that its lines stand on.
     pub fn accounts(&self) -> Vec<&str> {
         match &self.body {
@@ -416,15 +428,17 @@ impl Document {
     }
 }
 
-/// Sums journal lines by account and label, debits and credits apart, in a stable order; zero sums are dropped.
-/// What stands behind each sum stays linked in the store.
+/// Sums journal lines by account and label, debits and credits apart, in a stable order; zero sums are dropped, and lines
+/// that are converted in different ways stay apart. What stands behind each sum stays linked in the store.
+///
+/// These are lines before they are given a worth in the ledger's currency: that is worked out from the sums.
 ///
 /// # Errors
 /// Lines of two currencies, or a sum that does not fit.
 pub fn summarize(lines: impl IntoIterator<Item = JournalLine>) -> Result<Vec<JournalLine>, MoneyError> {
-    let mut sums = std::collections::BTreeMap::<(String, String, bool), JournalLine>::new();
+    let mut sums = std::collections::BTreeMap::<_, JournalLine>::new();
     for line in lines {
-        let key = (line.account.clone(), line.label.clone(), line.amount.minor < 0);
+        let key = (line.account.clone(), line.label.clone(), line.amount.minor < 0, line.conversion);
         match sums.entry(key) {
             std::collections::btree_map::Entry::Vacant(free) => {
                 free.insert(line);
@@ -465,7 +479,13 @@ mod tests {
             ["G1", "G1/2", "G1/adjustment-1", "G1/adjustment-2/2", "deferred/2026-10/USD"]
         );
         for of in of {
-            let body = Body::Journal { of: of.clone(), lines: Vec::new(), transactions: 0, reverses: None };
+            let body = Body::Journal {
+                of: of.clone(),
+                lines: Vec::new(),
+                transactions: 0,
+                reverses: None,
+                rate: None,
+            };
             let json = serde_json::to_string(&body).expect("json");
             assert_eq!(serde_json::from_str::<Body>(&json).expect("a body"), body, "{json}");
         }

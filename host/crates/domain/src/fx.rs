@@ -4,7 +4,6 @@
 //! most. So parts always sum to the whole, and there is no difference to be plugged anywhere.
 
 use std::cmp::Reverse;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,84 +49,102 @@ fn money(minor: i128, currency: Currency) -> Result<Money, MoneyError> {
     Ok(Money::new(minor, currency))
 }
 
-/// What one unit of a foreign currency is worth in the ledger's: a positive decimal number, exactly.
+/// What a settlement came to in its own currency and in that in which Amazon paid it out: the rate is their quotient,
+/// and is never written as a decimal number, so nothing of it is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Rate {
-    digits: i64,
-    places: u32,
+pub struct OwnRate {
+    /// In the currency of its transactions.
+    pub original: Money,
+    /// In the currency of the payout.
+    pub converted: Money,
 }
 
-/// Most decimal places of a rate.
-const PLACES_MAX: usize = 12;
+/// Why two totals give no rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRate {
+    /// Nothing was converted.
+    #[error("both totals are in one currency")]
+    SameCurrency,
+    /// A quotient of nothing, or of debt and money.
+    #[error("one of its totals is nothing, or they have opposite signs")]
+    OppositeSigns,
+    /// Rounding alone moves the quotient by too much.
+    #[error("its totals are too small to tell a rate")]
+    TooSmall,
+}
 
-impl FromStr for Rate {
-    type Err = MoneyError;
+/// Fewest minor units of either total that tell a rate. Amazon rounds a total by up to half a minor unit, which then
+/// moves the rate by one in two thousand at most. A settlement that nets to a few cents says nothing about what its
+/// sales are worth.
+pub const TELLS_FROM: u64 = 1_000;
 
-    fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let bad = || MoneyError::BadAmount(text.to_owned());
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let digits = format!("{whole}{fraction}");
-        if digits.is_empty() || fraction.len() > PLACES_MAX || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(bad());
+impl OwnRate {
+    /// The rate of a settlement that came to `original` and was paid out as `converted`.
+    ///
+    /// # Errors
+    /// See [`NoRate`].
+    pub fn of(original: Money, converted: Money) -> Result<Self, NoRate> {
+        if original.currency == converted.currency {
+            return Err(NoRate::SameCurrency);
         }
-        let digits: i64 = digits.parse().map_err(|_| bad())?;
-        let places = u32::try_from(fraction.len()).map_err(|_| bad())?;
-        if digits == 0 { Err(bad()) } else { Ok(Self { digits, places }) }
+        if original.minor == 0 || original.minor.signum() != converted.minor.signum() {
+            return Err(NoRate::OppositeSigns);
+        }
+        if original.minor.unsigned_abs().min(converted.minor.unsigned_abs()) < TELLS_FROM {
+            return Err(NoRate::TooSmall);
+        }
+        Ok(Self { original, converted })
+    }
+
+    /// What an amount is worth by itself, rounded half away from zero.
+    ///
+    /// # Errors
+    /// An amount in another currency than the rate's, or one that does not fit.
+    pub fn worth(&self, amount: Money) -> Result<Money, MoneyError> {
+        let (whole, rest, denominator) = self.exactly(amount)?;
+        money((whole + i128::from(2 * rest >= denominator)) * sign(amount), self.converted.currency)
+    }
+
+    /// An amount's size in the other currency as a whole part and a remainder over a denominator, none of them negative.
+    fn exactly(&self, amount: Money) -> Result<(i128, i128, i128), MoneyError> {
+        if amount.currency != self.original.currency {
+            return Err(MoneyError::Mixed { left: self.original.currency, right: amount.currency });
+        }
+        let denominator = i128::from(self.original.minor.unsigned_abs());
+        // Two amounts of 63 bits: their product fits.
+        let product =
+            i128::from(amount.minor.unsigned_abs()) * i128::from(self.converted.minor.unsigned_abs());
+        if denominator == 0 {
+            return Err(MoneyError::OutOfRange(format!("{amount} by a rate of nothing")));
+        }
+        Ok((product / denominator, product % denominator, denominator))
     }
 }
 
-impl TryFrom<String> for Rate {
-    type Error = MoneyError;
-
-    fn try_from(text: String) -> Result<Self, MoneyError> {
-        text.parse()
-    }
+fn sign(amount: Money) -> i128 {
+    i128::from(amount.minor.signum())
 }
 
-impl From<Rate> for String {
-    fn from(rate: Rate) -> Self {
-        let digits = format!("{:0>width$}", rate.digits, width = rate.places as usize + 1);
-        let (whole, fraction) = digits.split_at(digits.len() - rate.places as usize);
-        if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
-    }
-}
-
-impl Rate {
-    /// An amount's worth in `ledger` currency as a whole part and a remainder, both not negative.
-    fn worth(self, minor: u64, from: Currency, ledger: Currency) -> Option<(i128, i128, i128)> {
-        let numerator = i128::from(minor)
-            .checked_mul(i128::from(self.digits))?
-            .checked_mul(10_i128.pow(ledger.exponent()))?;
-        let denominator = 10_i128.pow(self.places + from.exponent());
-        Some((numerator / denominator, numerator % denominator, denominator))
-    }
-}
-
-/// The lines' worth in the ledger's currency, in their order. Debits and credits that balance before balance after:
+/// The lines' worth by a settlement's own rate, in their order. Debits and credits that balance before balance after:
 /// each side's total is converted once, rounded half up, and shared among its lines by largest remainder, so a line
-/// differs from its own conversion by less than one minor unit for each line of its side.
+/// differs from its own conversion by less than one minor unit.
 ///
 /// # Errors
-/// Two currencies, or amounts that do not fit.
-pub fn convert(lines: &[Money], rate: Rate, ledger: Currency) -> Result<Vec<Money>, MoneyError> {
+/// A line in another currency than the rate's, or amounts that do not fit.
+pub fn convert(lines: &[Money], rate: &OwnRate) -> Result<Vec<Money>, MoneyError> {
+    let ledger = rate.converted.currency;
     let mut converted = vec![Money::zero(ledger); lines.len()];
-    for sign in [1, -1] {
-        let side: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].minor.signum() == sign).collect();
-        let Some(first) = side.first() else { continue };
-        let from = lines[*first].currency;
-        let total = Money::sum(from, side.iter().map(|n| lines[*n]))?;
-        let out_of_range = || MoneyError::OutOfRange(format!("{total} in {ledger}"));
-        let worth = |minor: i64| rate.worth(minor.unsigned_abs(), from, ledger).ok_or_else(out_of_range);
-        let (whole, rest, denominator) = worth(total.minor)?;
-        let whole = whole + i128::from(2 * rest >= denominator);
-        let mut parts = Vec::with_capacity(side.len());
-        for place in &side {
-            let (floor, rest, _) = worth(lines[*place].minor)?;
+    for side in [1, -1] {
+        let own: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].minor.signum() == side).collect();
+        let total = Money::sum(rate.original.currency, own.iter().map(|n| lines[*n]))?;
+        let whole = i128::from(rate.worth(total)?.minor.unsigned_abs());
+        let mut parts = Vec::with_capacity(own.len());
+        for place in &own {
+            let (floor, rest, _) = rate.exactly(lines[*place])?;
             parts.push((floor, rest));
         }
-        for (place, minor) in side.iter().zip(by_largest_remainder(&parts, whole)) {
-            converted[*place] = money(minor * i128::from(sign), ledger)?;
+        for (place, minor) in own.iter().zip(by_largest_remainder(&parts, whole)) {
+            converted[*place] = money(minor * i128::from(side), ledger)?;
         }
     }
     Ok(converted)
@@ -159,26 +176,56 @@ mod tests {
         assert!(share(Money::new(1, eur()), &[]).is_err());
     }
 
+    fn rate(original: (i64, Currency), converted: (i64, Currency)) -> OwnRate {
+        let money = |(minor, currency)| Money::new(minor, currency);
+        OwnRate::of(money(original), money(converted)).expect("a rate")
+    }
+
     #[test]
-    fn a_rate_keeps_its_digits() {
-        for text in ["1.0835", "0.0067", "151", "0.000000000001"] {
-            assert_eq!(String::from(text.parse::<Rate>().expect(text)), text);
-        }
-        for text in ["", "0", "0.00", "-1", "1e3", "1,5", "1.0000000000000"] {
-            assert!(text.parse::<Rate>().is_err(), "{text}");
+    fn totals_that_tell_no_rate_are_told_from_those_that_do() {
+        let (usd, eur) = (|minor| Money::new(minor, Currency::USD), |minor| Money::new(minor, eur()));
+        let rows = [
+            (eur(100_000), usd(108_350), None),
+            (eur(-100_000), usd(-108_350), None),
+            (eur(100_000), eur(100_000), Some(NoRate::SameCurrency)),
+            (eur(100_000), usd(-108_350), Some(NoRate::OppositeSigns)),
+            (eur(0), usd(0), Some(NoRate::OppositeSigns)),
+            (eur(100_000), usd(0), Some(NoRate::OppositeSigns)),
+            (eur(0), usd(1), Some(NoRate::OppositeSigns)),
+            (eur(999), usd(1_083), Some(NoRate::TooSmall)),
+            (eur(1_100), usd(900), Some(NoRate::TooSmall)),
+            (eur(1_000), usd(1_000), None),
+        ];
+        for (original, converted, wanted) in rows {
+            assert_eq!(OwnRate::of(original, converted).err(), wanted, "{original} {converted}");
         }
     }
 
     #[test]
-    fn exponents_of_both_currencies_count() {
-        let of = |minor, from, rate: &str, ledger| {
-            let rate = rate.parse().expect("a rate");
-            convert(&[Money::new(minor, from)], rate, ledger).expect("converts")[0].minor
+    fn a_rate_is_stored_as_its_two_totals() {
+        let rate = rate((-1_200, eur()), (-1_000, Currency::USD));
+        let json = serde_json::to_string(&rate).expect("JSON");
+        let wanted =
+            r#"{"original":{"minor":-1200,"currency":"EUR"},"converted":{"minor":-1000,"currency":"USD"}}"#;
+        assert_eq!((json.as_str(), serde_json::from_str(&json).ok()), (wanted, Some(rate)));
+        let nothing = r#"{"original":{"minor":0,"currency":"EUR"},"converted":{"minor":5,"currency":"USD"}}"#;
+        let nothing: OwnRate = serde_json::from_str(nothing).expect("JSON");
+        assert!(nothing.worth(Money::new(1, eur())).is_err(), "altered in the store: an error, no panic");
+    }
+
+    #[test]
+    fn exponents_of_both_currencies_are_in_the_totals() {
+        let of = |minor, from, converted: (i64, Currency)| {
+            let rate = rate((10_000, from), converted);
+            convert(&[Money::new(minor, from)], &rate).expect("converts")[0].minor
         };
-        assert_eq!(of(10_000, eur(), "1.0835", Currency::USD), 10_835);
-        assert_eq!(of(1_000, Currency::JPY, "0.0067", Currency::USD), 670);
-        assert_eq!(of(100, Currency::USD, "151.5", Currency::JPY), 152);
-        assert_eq!(of(-100, Currency::USD, "151.5", Currency::JPY), -152);
+        assert_eq!(of(10_000, eur(), (10_835, Currency::USD)), 10_835);
+        assert_eq!(of(1_000, Currency::JPY, (6_700, Currency::USD)), 670);
+        assert_eq!(of(100, Currency::USD, (15_150, Currency::JPY)), 152);
+        assert_eq!(of(-100, Currency::USD, (15_150, Currency::JPY)), -152);
+        let yen = rate((10_000, Currency::JPY), (6_700, Currency::USD));
+        assert!(yen.worth(Money::new(1, eur())).is_err(), "another currency");
+        assert_eq!(yen.worth(Money::new(-5, Currency::JPY)), Ok(Money::new(-3, Currency::USD)));
     }
 
     proptest! {
@@ -203,17 +250,21 @@ mod tests {
         fn a_journal_that_balances_balances_in_the_ledgers_currency(
             debits in prop::collection::vec(1_i64..100_000_000, 1..12),
             cuts in prop::collection::vec(1_u64..1_000, 1..12),
-            digits in 1_i64..2_000_000,
+            original in 1_000_i64..1_000_000_000,
+            converted in 1_000_i64..1_000_000_000,
         ) {
             let total: i64 = debits.iter().sum();
             let credits = share(Money::new(-total, eur()), &cuts).expect("shares");
             let mut lines: Vec<Money> = debits.iter().map(|minor| Money::new(*minor, eur())).collect();
             lines.extend(credits);
-            let converted = convert(&lines, Rate { digits, places: 4 }, Currency::USD).expect("converts");
-            prop_assert_eq!(converted.iter().map(|money| i128::from(money.minor)).sum::<i128>(), 0);
-            for (line, worth) in lines.iter().zip(&converted) {
-                let exact = i128::from(line.minor) * i128::from(digits);
-                prop_assert!((i128::from(worth.minor) * 10_000 - exact).abs() < 10_000 * lines.len() as i128);
+            let rate = rate((original, eur()), (converted, Currency::USD));
+            let worth = convert(&lines, &rate).expect("converts");
+            prop_assert_eq!(worth.iter().map(|money| i128::from(money.minor)).sum::<i128>(), 0);
+            for (line, worth) in lines.iter().zip(&worth) {
+                let exact = i128::from(line.minor) * i128::from(converted);
+                let off = i128::from(worth.minor) * i128::from(original) - exact;
+                prop_assert!(off.abs() < i128::from(original), "{} is worth {}", line, worth);
+                prop_assert!(worth.minor == 0 || worth.minor.signum() == line.minor.signum());
             }
         }
     }

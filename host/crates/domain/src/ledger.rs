@@ -23,6 +23,9 @@ pub struct LedgerSetup {
     pub ledger_currency: Currency,
     /// Conversion rate type for other currencies, e.g. `Corporate`.
     pub conversion_type: String,
+    /// Whose rate converts a settlement in another currency.
+    #[serde(default, skip_serializing_if = "SettlementRate::is_amazon")]
+    pub settlement_rate: SettlementRate,
     /// IANA zone in which documents are dated.
     pub time_zone: String,
     /// Transaction source of invoices; must not number automatically, or the duplicate guard is lost.
@@ -153,6 +156,23 @@ impl InvoiceDate {
     }
 }
 
+/// Whose rate converts the journals of a settlement that is not in the ledger's currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettlementRate {
+    /// Amazon's own, by which it paid the settlement out in the ledger's currency; Fusion's where it did not.
+    #[default]
+    Amazon,
+    /// Fusion's rate of the journal's day.
+    Fusion,
+}
+
+impl SettlementRate {
+    fn is_amazon(&self) -> bool {
+        matches!(self, Self::Amazon)
+    }
+}
+
 /// How tax of one marketplace is named in Fusion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +279,8 @@ pub mod purpose {
     pub const DEFERRED: &str = "deferred";
     /// What Amazon keeps as a reserve from one settlement to the next.
     pub const RESERVE: &str = "reserve";
+    /// The minor units of the ledger's currency that remain when a settlement is converted by its own rate.
+    pub const ROUNDING: &str = "rounding";
 }
 
 impl LedgerSetup {
@@ -276,6 +298,12 @@ impl LedgerSetup {
     /// The segments of a combination, in order.
     pub fn segments<'a>(&self, combination: &'a str) -> Vec<&'a str> {
         combination.split(self.combination.delimiter.as_str()).collect()
+    }
+
+    /// The balancing segment's value of a combination, where the chart of accounts is known.
+    pub fn balancing_value<'a>(&self, combination: &'a str) -> Option<&'a str> {
+        let chart = self.chart_of_accounts.as_ref()?;
+        self.segments(combination).get(chart.balancing_segment.saturating_sub(1)).copied()
     }
 
     /// The name of the period that a date falls into.
@@ -308,6 +336,7 @@ mod tests {
     fn an_old_setup_still_reads_and_is_written_as_before() {
         let setup: LedgerSetup = serde_json::from_str(OLD).expect("old setups parse");
         assert_eq!(setup.closed_period, ClosedPeriod::Review);
+        assert_eq!(setup.settlement_rate, SettlementRate::Amazon);
         assert_eq!(setup.credit_memo_path, CreditMemoPath::OnAccount);
         assert_eq!((&setup.receipts, &setup.auto_post), (&None, &None));
         let mut old: serde_json::Value = serde_json::from_str(OLD).expect("JSON");
@@ -320,7 +349,7 @@ mod tests {
         let mut whole: serde_json::Value = serde_json::from_str(OLD).expect("JSON");
         let parts = serde_json::json!({
             "legal_entity": "LE", "chart_of_accounts": { "segments": ["Company", "Account"] },
-            "closed_period": "next_open",
+            "closed_period": "next_open", "settlement_rate": "fusion",
             "tax": { "A1F83G8C2ARO7P": { "regime": "GB VAT", "rate_code": "GB20" } },
             "transaction_flexfield": { "context": "AMAZON", "order_segment": "amazonOrderId" },
             "credit_memo_path": "auto_invoice", "credit_memo_reason": "RETURN",
@@ -332,6 +361,7 @@ mod tests {
         let setup: LedgerSetup = serde_json::from_value(whole).expect("parses");
         assert_eq!(setup.chart_of_accounts.map(|chart| chart.balancing_segment), Some(1));
         assert_eq!(setup.closed_period, ClosedPeriod::NextOpen);
+        assert_eq!(setup.settlement_rate, SettlementRate::Fusion);
         assert_eq!(setup.receipts.map(|receipts| receipts.clearing), Some("clearing".to_owned()));
         assert_eq!(setup.credit_memo_path, CreditMemoPath::AutoInvoice);
         let flexfield = setup.transaction_flexfield.expect("present");

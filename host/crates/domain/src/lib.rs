@@ -28,6 +28,7 @@ pub mod id;
 pub mod ledger;
 pub mod mapping;
 pub mod money;
+pub mod own_rate;
 pub mod posted;
 pub mod posting;
 pub mod reach;

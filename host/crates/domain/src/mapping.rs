@@ -1,5 +1,6 @@
 //! What goes into a mapper and what comes out, in the domain's own terms.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::CatalogEntry;
@@ -157,4 +158,36 @@ pub struct JournalLine {
     pub label: String,
     /// The rule that decided the account.
     pub rule: String,
+    /// What it is worth in the ledger's currency, where Fusion's rate of the journal's day does not say. No mapper
+    /// decides that: the host does, when it makes the journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<Conversion>,
+}
+
+/// How a journal line in a foreign currency is converted, other than by Fusion's rate of the journal's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conversion {
+    /// It is worth exactly this, in the ledger's currency.
+    Accounted(Money),
+    /// By Fusion's rate of this day: that of the line which it takes back.
+    RateOf(Date),
+}
+
+impl JournalLine {
+    /// What it is worth in the ledger's currency, if the journal says so.
+    pub fn accounted(&self) -> Option<Money> {
+        match self.conversion {
+            Some(Conversion::Accounted(worth)) => Some(worth),
+            _ => None,
+        }
+    }
+
+    /// The day of whose rate Fusion converts it, where that is not the journal's.
+    pub fn rate_day(&self) -> Option<Date> {
+        match self.conversion {
+            Some(Conversion::RateOf(day)) => Some(day),
+            _ => None,
+        }
+    }
 }

@@ -100,7 +100,7 @@ pub enum MoneyError {
 }
 
 /// An amount in minor units (cents, pence, yen).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Money {
     /// Minor units.
     pub minor: i64,

@@ -95,8 +95,19 @@ pub struct Sent {
     pub currency: Currency,
     /// Amounts by account.
     pub amounts: Amounts,
+    /// What each account's amounts are worth in the ledger's currency, where the document says so.
+    pub accounted: Option<Accounted>,
     /// Its lines, without tax lines.
     pub lines: u32,
+}
+
+/// What a journal's lines are worth in the ledger's currency, by account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accounted {
+    /// The ledger's currency.
+    pub currency: Currency,
+    /// Debits less credits.
+    pub amounts: Amounts,
 }
 
 /// What Fusion holds of a document.
@@ -108,6 +119,8 @@ pub struct Content {
     pub total: Money,
     /// Amounts by account.
     pub amounts: Amounts,
+    /// What they are worth in the ledger's currency, of a journal in another.
+    pub accounted: Option<Accounted>,
     /// Its lines, without tax lines.
     pub lines: u32,
     /// Fusion's status, if it has one: `Complete`, `Incomplete`, `U`, `P`.
@@ -136,7 +149,7 @@ pub struct Finding {
     pub kind: Kind,
     /// The order, refund or settlement.
     pub subject: String,
-    /// `missing`, `deleted`, `doubled`, `amount`, `account`, `edited`, `number`, `renumbered`.
+    /// `missing`, `deleted`, `doubled`, `amount`, `account`, `accounted`, `edited`, `number`, `renumbered`.
     pub code: String,
     /// In words, with both figures.
     pub message: String,
@@ -194,22 +207,37 @@ fn compare(expected: &Expected, content: &Content) -> Option<(&'static str, Stri
     }
 }
 
-/// The same total in another arrangement.
+/// The same total in another arrangement, or worth something else in the ledger's currency.
 fn rearranged(sent: &Sent, content: &Content) -> Option<(&'static str, String)> {
-    let decimal = |minor| Money::new(minor, sent.currency).to_string();
-    let differences: Vec<String> = sent
-        .amounts
-        .differences(&content.amounts)
+    if let Some(words) = differing(&sent.amounts, &content.amounts, sent.currency) {
+        return Some(("account", words));
+    }
+    if let Some(ours) = &sent.accounted {
+        let nothing = Accounted { currency: ours.currency, amounts: Amounts::default() };
+        let theirs = content.accounted.as_ref().unwrap_or(&nothing);
+        if theirs.currency != ours.currency {
+            let words = format!("sent in {}, Fusion's ledger is in {}", ours.currency, theirs.currency);
+            return Some(("accounted", words));
+        }
+        if let Some(words) = differing(&ours.amounts, &theirs.amounts, ours.currency) {
+            return Some(("accounted", format!("in the ledger's currency {words}")));
+        }
+    }
+    (sent.lines != content.lines)
+        .then(|| ("edited", format!("sent with {} lines, Fusion holds {}", sent.lines, content.lines)))
+}
+
+/// Where amounts differ, in words; the first five places.
+fn differing(ours: &Amounts, theirs: &Amounts, currency: Currency) -> Option<String> {
+    let decimal = |minor| Money::new(minor, currency).to_string();
+    let differences: Vec<String> = ours
+        .differences(theirs)
         .take(5)
         .map(|(place, ours, theirs)| {
             format!("{place}: sent {}, Fusion holds {}", decimal(ours), decimal(theirs))
         })
         .collect();
-    if !differences.is_empty() {
-        return Some(("account", differences.join("; ")));
-    }
-    (sent.lines != content.lines)
-        .then(|| ("edited", format!("sent with {} lines, Fusion holds {}", sent.lines, content.lines)))
+    (!differences.is_empty()).then(|| differences.join("; "))
 }
 
 #[cfg(test)]
@@ -233,7 +261,7 @@ mod tests {
             kind: Kind::Invoice,
             subject: "113-1".to_owned(),
             total: Money::new(1_000, Currency::USD),
-            sent: Some(Sent { currency: Currency::USD, amounts: sent(), lines: 2 }),
+            sent: Some(Sent { currency: Currency::USD, amounts: sent(), accounted: None, lines: 2 }),
             fusion_id: Some("7".into()),
         }
     }
@@ -243,6 +271,7 @@ mod tests {
             fusion_id: "7".into(),
             total: Money::new(1_000, Currency::USD),
             amounts: sent(),
+            accounted: None,
             lines: 2,
             status: Some("Complete".to_owned()),
             renumbered: None,
@@ -281,6 +310,29 @@ mod tests {
             check(&never_seen, &Observed::Nothing).map(|found| found.code).as_deref(),
             Some("missing")
         );
+    }
+
+    #[test]
+    fn what_a_journal_is_worth_in_the_ledgers_currency_is_compared_where_it_was_sent() {
+        let euros = |minor| Accounted {
+            currency: "EUR".parse().expect("a currency"),
+            amounts: amounts(&[("", "11800", minor), ("", "12150", -minor)]),
+        };
+        let with = |sent: Option<Accounted>, held: Option<Accounted>| {
+            let mut expected = expected();
+            expected.sent.as_mut().expect("it was sent").accounted = sent;
+            let content = Content { accounted: held, ..content() };
+            check(&expected, &Observed::One(Box::new(content))).map(|found| (found.code, found.message))
+        };
+        let yen = Accounted { currency: Currency::JPY, ..euros(900) };
+        assert_eq!(with(None, Some(euros(900))), None, "Fusion converted it");
+        assert_eq!(with(Some(euros(900)), Some(euros(900))), None);
+        let (code, words) = with(Some(euros(900)), Some(euros(899))).expect("a finding");
+        assert_eq!(code, "accounted");
+        assert!(words.contains("11800: sent 9.00 EUR, Fusion holds 8.99 EUR"), "{words}");
+        for held in [None, Some(yen)] {
+            assert_eq!(with(Some(euros(900)), held).expect("a finding").0, "accounted");
+        }
     }
 
     #[test]

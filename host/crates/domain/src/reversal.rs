@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::document::{Body, Document, Kind};
 use crate::id::DocumentKey;
-use crate::mapping::JournalLine;
+use crate::mapping::{Conversion, JournalLine};
 
 /// A document of a kind that has no opposite.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,16 +18,22 @@ pub fn key(kind: Kind, original: &Document) -> DocumentKey {
     DocumentKey::derive(kind.letter(), &original.seller, &subject, original.revision)
 }
 
-/// The opposite journal: every line in its place, debits and credits swapped, linked to the original.
+/// The opposite journal: every line in its place, debits and credits swapped, linked to the original. It is zero with it
+/// in the ledger's currency, too: figures that the original gave are turned round, and what Fusion converted it converts by
+/// the rate of the same day.
 ///
 /// # Errors
 /// It is no journal.
 pub fn journal(original: &Document, date: Date) -> Result<Document, NotReversible> {
-    let Body::Journal { of, lines, transactions, .. } = &original.body else {
+    let Body::Journal { of, lines, transactions, rate, .. } = &original.body else {
         return Err(NotReversible(original.kind()));
     };
     let opposite = |line: &JournalLine| JournalLine {
         amount: line.amount.negated(),
+        conversion: line.conversion.map(|conversion| match conversion {
+            Conversion::Accounted(worth) => Conversion::Accounted(worth.negated()),
+            Conversion::RateOf(day) => Conversion::RateOf(day),
+        }),
         rule: format!("reversal of {}", original.key),
         ..line.clone()
     };
@@ -44,6 +50,7 @@ pub fn journal(original: &Document, date: Date) -> Result<Document, NotReversibl
             lines: lines.iter().map(opposite).collect(),
             transactions: *transactions,
             reverses: Some(original.key.clone()),
+            rate: *rate,
         },
         origin: original.origin.clone(),
     })
@@ -57,6 +64,7 @@ mod tests {
 
     use super::*;
     use crate::document::{JournalOf, Origin};
+    use crate::fx::OwnRate;
     use crate::id::ContentHash;
     use crate::money::{Currency, Money};
 
@@ -67,6 +75,7 @@ mod tests {
             amount: Money::new(minor, currency),
             label: "Fees".to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         };
         Document {
             key: DocumentKey::derive('J', &"A1".into(), "G1", 0),
@@ -80,6 +89,7 @@ mod tests {
                 lines: lines.into_iter().map(line).collect(),
                 transactions: 2,
                 reverses: None,
+                rate: None,
             },
             origin: Origin::new(hash(), hash(), hash()),
         }
@@ -107,6 +117,37 @@ mod tests {
             }
             prop_assert!(sums.values().all(|sum| *sum == 0), "{sums:?}");
             prop_assert_eq!(lines(&original).len(), lines(&reversal).len());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn what_it_was_worth_in_the_ledgers_currency_is_taken_back_too(
+            rows in prop::collection::vec((0_u8..6, -1_000_000_i64..1_000_000, -1_000_000_i64..1_000_000, any::<bool>()), 1..40),
+        ) {
+            let pairs = rows.iter().map(|(account, minor, ..)| (*account, *minor)).collect();
+            let mut original = original(pairs, Currency::JPY);
+            let day = jiff::civil::date(2026, 8, 31);
+            let (yen, dollars) = (Money::new(100_000, Currency::JPY), Money::new(67_000, Currency::USD));
+            if let Body::Journal { lines, rate, .. } = &mut original.body {
+                *rate = OwnRate::of(yen, dollars).ok();
+                for (line, (_, _, worth, given)) in lines.iter_mut().zip(rows) {
+                    let worth = Conversion::Accounted(Money::new(worth, Currency::USD));
+                    line.conversion = Some(if given { worth } else { Conversion::RateOf(day) });
+                }
+            }
+            let reversal = journal(&original, original.date).expect("a journal");
+            prop_assert_eq!(reversal.own_rate(), original.own_rate());
+            for (line, back) in lines(&original).iter().zip(lines(&reversal)) {
+                match (line.conversion, back.conversion) {
+                    (Some(Conversion::Accounted(worth)), Some(Conversion::Accounted(back))) => {
+                        prop_assert_eq!(worth.minor + back.minor, 0);
+                    }
+                    (before, after) => prop_assert_eq!(before, after),
+                }
+            }
         }
     }
 

@@ -11,6 +11,9 @@
 //! carry-forward account ends where it began, and every other account moves as if nothing had been cut.
 //!
 //! Money is only ever moved between these two accounts; there is nothing to round.
+//!
+//! Where Fusion converts a settlement by the rate of each journal's day, what a month carried forward is brought in at that
+//! month's rate: then it ends at nothing in the ledger's currency, too.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::document::{CarryAccounts, summarize};
-use crate::mapping::JournalLine;
+use crate::mapping::{Conversion, JournalLine};
 use crate::money::{Money, MoneyError};
 
 /// A transaction as it was booked: its lines sum to zero, and those on the settlement account to its total.
@@ -55,7 +58,7 @@ const RULE: &str = "settlement split at month ends";
 
 /// Cuts a settlement that ends on `end` (a day of `zone`) at the month ends of `zone`. Rows from after its end count
 /// for its last month. A month whose rows move nothing goes with the next one. A settlement within one month comes back
-/// whole, as one part.
+/// whole, as one part. With `by_day`, Fusion converts each part by the rate of its day.
 ///
 /// # Errors
 /// Amounts in two currencies, or sums that do not fit.
@@ -64,6 +67,7 @@ pub fn split(
     end: Date,
     zone: &TimeZone,
     accounts: &CarryAccounts,
+    by_day: bool,
 ) -> Result<Vec<Part>, MoneyError> {
     let months = months(rows, end, zone);
     let of = u32::try_from(months.len()).unwrap_or(u32::MAX);
@@ -73,7 +77,9 @@ pub fn split(
         let own = places.iter().flat_map(|place| rows[*place].lines.iter().cloned());
         let (date, lines) = if number < of {
             let lines: Vec<JournalLine> = own.map(|line| carry(line, accounts)).collect();
-            carried.extend(sum_on(&accounts.carry_forward, CARRIED, &lines)?);
+            let sum = sum_on(&accounts.carry_forward, CARRIED, &lines)?;
+            let conversion = by_day.then(|| Conversion::RateOf(month.last_of_month()));
+            carried.extend(sum.map(|sum| (sum, conversion)));
             (month.last_of_month(), summarize(lines)?)
         } else {
             (end, summarize(own.chain(brought_in(&carried, accounts)))?)
@@ -114,7 +120,13 @@ pub fn carry(line: JournalLine, accounts: &CarryAccounts) -> JournalLine {
 }
 
 fn moved(account: &str, amount: Money, label: &str) -> JournalLine {
-    JournalLine { account: account.to_owned(), amount, label: label.to_owned(), rule: RULE.to_owned() }
+    JournalLine {
+        account: account.to_owned(),
+        amount,
+        label: label.to_owned(),
+        rule: RULE.to_owned(),
+        conversion: None,
+    }
 }
 
 /// What lines with a label put on an account in all; nothing where that is zero.
@@ -126,11 +138,13 @@ fn sum_on(account: &str, label: &str, lines: &[JournalLine]) -> Result<Option<Mo
 }
 
 fn brought_in<'a>(
-    carried: &'a [Money],
+    carried: &'a [(Money, Option<Conversion>)],
     accounts: &'a CarryAccounts,
 ) -> impl Iterator<Item = JournalLine> + 'a {
-    carried.iter().flat_map(move |sum| {
-        [moved(&accounts.carry_forward, sum.negated(), BROUGHT), moved(&accounts.settlement, *sum, BROUGHT)]
+    carried.iter().flat_map(move |(sum, conversion)| {
+        let brought =
+            |account, amount| JournalLine { conversion: *conversion, ..moved(account, amount, BROUGHT) };
+        [brought(&accounts.carry_forward, sum.negated()), brought(&accounts.settlement, *sum)]
     })
 }
 
@@ -163,6 +177,7 @@ mod tests {
             amount: Money::new(minor, Currency::USD),
             label: label.to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         }
     }
 
@@ -215,7 +230,7 @@ mod tests {
             row("2026-05-09T10:00:00Z", &[("reserve", -20_000)]),
         ];
         let end = jiff::civil::date(2026, 5, 9);
-        let parts = split(&rows, end, &zone("UTC"), &accounts()).expect("splits");
+        let parts = split(&rows, end, &zone("UTC"), &accounts(), false).expect("splits");
         let [april, may] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!((april.date, april.rows.as_slice()), (jiff::civil::date(2026, 4, 30), &[0, 1, 2][..]));
         // JE 1: Dr Refunds 100, Dr Fees 250, Dr Carry-forward 650 | Cr Revenue 1000.
@@ -247,7 +262,11 @@ mod tests {
             [row("2026-04-30T22:30:00Z", &[("revenue", 1)]), row("2026-05-01T12:00:00Z", &[("revenue", 2)])];
         let end = jiff::civil::date(2026, 5, 9);
         for (name, parts) in [("Europe/Berlin", 1), ("America/Los_Angeles", 2)] {
-            assert_eq!(split(&rows, end, &zone(name), &accounts()).expect("splits").len(), parts, "{name}");
+            assert_eq!(
+                split(&rows, end, &zone(name), &accounts(), false).expect("splits").len(),
+                parts,
+                "{name}"
+            );
         }
     }
 
@@ -255,7 +274,8 @@ mod tests {
     fn a_settlement_within_a_month_is_left_whole() {
         let rows =
             [row("2026-05-02T10:00:00Z", &[("revenue", 500)]), row("2026-05-03T10:00:00Z", &[("fees", -75)])];
-        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts()).expect("splits");
+        let parts =
+            split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts(), false).expect("splits");
         let [part] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!(by_account(&part.lines), sums(&[("revenue", -500), ("fees", 75), ("settlement", 425)]));
     }
@@ -263,16 +283,47 @@ mod tests {
     #[test]
     fn a_last_month_without_rows_still_brings_the_money_in() {
         let rows = [row("2026-04-26T10:00:00Z", &[("revenue", 100)])];
-        let parts = split(&rows, jiff::civil::date(2026, 5, 1), &zone("UTC"), &accounts()).expect("splits");
+        let parts =
+            split(&rows, jiff::civil::date(2026, 5, 1), &zone("UTC"), &accounts(), false).expect("splits");
         assert_eq!(parts.len(), 2);
         assert_eq!(by_account(&parts[1].lines), sums(&[("settlement", 100), ("carry", -100)]));
+    }
+
+    #[test]
+    fn what_fusion_converts_by_day_is_brought_in_at_the_rate_of_the_month_that_carried_it() {
+        let rows = [
+            row("2026-03-28T10:00:00Z", &[("revenue", 300)]),
+            row("2026-04-26T10:00:00Z", &[("revenue", 100)]),
+            row("2026-05-01T10:00:00Z", &[("revenue", 20)]),
+        ];
+        let end = jiff::civil::date(2026, 5, 3);
+        let parts = split(&rows, end, &zone("UTC"), &accounts(), true).expect("splits");
+        let rate_of = |month, day| Some(Conversion::RateOf(jiff::civil::date(2026, month, day)));
+        let days = |part: &Part| -> Vec<(String, i64, Option<Conversion>)> {
+            let own = part.lines.iter().filter(|line| line.label == BROUGHT);
+            own.map(|line| (line.account.clone(), line.amount.minor, line.conversion)).collect()
+        };
+        assert!(parts[..2].iter().all(|part| part.lines.iter().all(|line| line.conversion.is_none())));
+        let (carry, settlement) = ("carry".to_owned(), "settlement".to_owned());
+        assert_eq!(
+            days(&parts[2]),
+            [
+                (carry.clone(), -300, rate_of(3, 31)),
+                (carry, -100, rate_of(4, 30)),
+                (settlement.clone(), 300, rate_of(3, 31)),
+                (settlement, 100, rate_of(4, 30)),
+            ]
+        );
+        let own = parts[2].lines.iter().filter(|line| line.label != BROUGHT);
+        assert!(own.clone().count() == 2 && own.into_iter().all(|line| line.conversion.is_none()));
     }
 
     #[test]
     fn a_month_that_moves_nothing_goes_with_the_next() {
         let nothing = Row { posted: "2026-04-26T10:00:00Z".parse().expect("a time"), lines: Vec::new() };
         let rows = [nothing, row("2026-05-02T10:00:00Z", &[("revenue", 500)])];
-        let parts = split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts()).expect("splits");
+        let parts =
+            split(&rows, jiff::civil::date(2026, 5, 9), &zone("UTC"), &accounts(), false).expect("splits");
         let [part] = parts.as_slice() else { panic!("{parts:?}") };
         assert_eq!((part.of, part.rows.as_slice()), (1, &[0, 1][..]));
     }
@@ -302,7 +353,7 @@ mod tests {
             days in 0_i32..400,
         ) {
             let end = jiff::civil::date(2026, 9, 20).checked_add(jiff::Span::new().days(days)).expect("a day");
-            let parts = split(&rows, end, &zone(ZONES[zone_index]), &accounts()).expect("splits");
+            let parts = split(&rows, end, &zone(ZONES[zone_index]), &accounts(), false).expect("splits");
             let whole = by_account(rows.iter().flat_map(|row| &row.lines));
             prop_assert_eq!(by_account(parts.iter().flat_map(|part| &part.lines)), whole);
             let mut seen: Vec<usize> = parts.iter().flat_map(|part| part.rows.iter().copied()).collect();
@@ -326,7 +377,7 @@ mod tests {
         ) {
             let end = jiff::civil::date(2027, 3, 25);
             let lines = |rows: &[Row]| -> Vec<(Date, BTreeMap<String, i64>)> {
-                let parts = split(rows, end, &zone("Europe/Berlin"), &accounts()).expect("splits");
+                let parts = split(rows, end, &zone("Europe/Berlin"), &accounts(), false).expect("splits");
                 parts.iter().map(|part| (part.date, by_account(&part.lines))).collect()
             };
             prop_assert_eq!(lines(&rows), lines(&shuffled));

@@ -13,6 +13,7 @@ use crate::ledger::LedgerSetup;
 use crate::mapping::{DocumentLine, JournalLine, Reason};
 use crate::money::Money;
 
+mod converted;
 mod lengths;
 
 /// Lines that Fusion takes in one document.
@@ -97,7 +98,7 @@ pub enum Expectation {
     /// The lines sum to this, which Amazon stated: the order's total, or minus what a refund gave back.
     Total(Money),
     /// The net debit on each of these accounts is this, which Amazon stated: a settlement's total, or what was carried
-    /// forward or held back.
+    /// forward or held back. In another currency than the journal's it is what the lines are worth in that.
     Moves(Vec<(String, Money)>),
 }
 
@@ -118,6 +119,7 @@ pub fn document(document: &Document, expectation: &Expectation, facts: &LedgerFa
             found.extend(known_accounts(facts, lines.iter().map(|line| line.account.as_str())));
             found.extend(balanced(lines));
             found.extend(moves_something(lines));
+            found.extend(converted::journal(document, facts.setup.as_deref()));
             found.extend(open_period(facts, Module::GeneralLedger, document));
         }
         Body::Receipt { references, .. } => {
@@ -215,9 +217,7 @@ fn segments(setup: &LedgerSetup, document: &Document) -> Vec<Reason> {
     for (account, minor) in &accounts {
         let values = setup.segments(account);
         found.extend(lengths::combination(setup, account, &values));
-        if let Some(chart) = &setup.chart_of_accounts
-            && let Some(value) = values.get(chart.balancing_segment.saturating_sub(1))
-        {
+        if let Some(value) = setup.balancing_value(account) {
             *balances.entry(value).or_default() += i128::from(*minor);
         }
     }
@@ -273,7 +273,10 @@ fn settles(lines: &[JournalLine], account: &str, total: Money) -> Option<Reason>
 fn agrees(document: &Document, expectation: &Expectation) -> Option<Reason> {
     match (expectation, &document.body) {
         (Expectation::Moves(accounts), Body::Journal { lines, .. }) => {
-            accounts.iter().find_map(|(account, total)| settles(lines, account, *total))
+            accounts.iter().find_map(|(account, total)| match total.currency == document.currency {
+                true => settles(lines, account, *total),
+                false => converted::settles(lines, account, *total),
+            })
         }
         (Expectation::Total(wanted), _) => {
             let total = match document.total() {

@@ -4,7 +4,7 @@ use ml_connector_domain::document::{Body, Document};
 use ml_connector_domain::id::FusionId;
 use ml_connector_domain::ledger::{LedgerSetup, purpose};
 use ml_connector_domain::money::{Currency, Money, MoneyError};
-use ml_connector_domain::reconcile::{Amounts, Content, Observed, Sent};
+use ml_connector_domain::reconcile::{Accounted, Amounts, Content, Observed, Sent};
 use ml_connector_ports::SourceError;
 
 use crate::client::{FusionClient, bad_amount, id_of, none_or_several, refused};
@@ -24,11 +24,16 @@ impl FusionClient {
         let id = id_of(&batch.je_batch_id)?;
         let lines = self.batch_lines(&id).await?;
         let (amounts, count) = summed(&lines, document.currency).map_err(|e| bad_amount(&e))?;
+        let accounted = match document.own_rate() {
+            Some(_) => Some(accounted(&lines, setup.ledger_currency).map_err(|e| bad_amount(&e))?),
+            None => None,
+        };
         let account = setup.account(purpose::SETTLEMENT).unwrap_or_default();
         Ok(Observed::One(Box::new(Content {
             fusion_id: FusionId::new(id),
             total: Money::new(amounts.at(&account), document.currency),
             amounts,
+            accounted,
             lines: count,
             status: batch.status.clone(),
             renumbered: None,
@@ -60,35 +65,51 @@ fn summed(lines: &[wire::JournalLine], currency: Currency) -> Result<(Amounts, u
             None => currency,
         };
         let class = if entered == currency { "" } else { entered.code() };
-        let side = |amount: Option<&Scalar>| match amount {
-            Some(amount) => amount.money(entered),
-            None => Ok(Money::zero(entered)),
-        };
-        let (debit, credit) = (side(line.entered_dr.as_ref())?, side(line.entered_cr.as_ref())?);
-        let net = debit.checked_add(credit.negated())?;
-        let account = line.account_combination.as_deref().unwrap_or_default();
-        amounts.add(class, account, net.minor)?;
+        let net = net((line.entered_dr.as_ref(), line.entered_cr.as_ref()), entered)?;
+        amounts.add(class, line.account_combination.as_deref().unwrap_or_default(), net.minor)?;
     }
     Ok((amounts, u32::try_from(lines.len()).unwrap_or(u32::MAX)))
 }
 
-/// What a journal is in Fusion, if it stands there as it is sent.
-pub(crate) fn sent(document: &Document) -> Result<Sent, String> {
-    let Body::Journal { lines, .. } = &document.body else {
-        return Err("FUS-KIND: this is no journal".to_owned());
-    };
+/// Debits less credits by account in the ledger's currency (Oracle, journalLines: AccountedDr and AccountedCr).
+fn accounted(lines: &[wire::JournalLine], ledger: Currency) -> Result<Accounted, MoneyError> {
     let mut amounts = Amounts::default();
     for line in lines {
-        amounts.add("", &line.account, line.amount.minor).map_err(|error| format!("FUS-AMOUNT: {error}"))?;
+        let net = net((line.accounted_dr.as_ref(), line.accounted_cr.as_ref()), ledger)?;
+        amounts.add("", line.account_combination.as_deref().unwrap_or_default(), net.minor)?;
     }
+    Ok(Accounted { currency: ledger, amounts })
+}
+
+/// A debit less a credit; what is null is nothing.
+fn net((debit, credit): (Option<&Scalar>, Option<&Scalar>), currency: Currency) -> Result<Money, MoneyError> {
+    let side = |amount: Option<&Scalar>| match amount {
+        Some(amount) => amount.money(currency),
+        None => Ok(Money::zero(currency)),
+    };
+    side(debit)?.checked_add(side(credit)?.negated())
+}
+
+/// What a journal is in Fusion, if it stands there as it is sent.
+pub(crate) fn sent(document: &Document) -> Result<Sent, String> {
+    let Body::Journal { lines, rate, .. } = &document.body else {
+        return Err("FUS-KIND: this is no journal".to_owned());
+    };
+    let bad = |error: MoneyError| format!("FUS-AMOUNT: {error}");
+    let (mut amounts, mut worth) = (Amounts::default(), Amounts::default());
+    for line in lines {
+        amounts.add("", &line.account, line.amount.minor).map_err(bad)?;
+        worth.add("", &line.account, line.accounted().map_or(0, |worth| worth.minor)).map_err(bad)?;
+    }
+    let accounted = rate.map(|rate| Accounted { currency: rate.converted.currency, amounts: worth });
     let lines = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-    Ok(Sent { currency: document.currency, amounts, lines })
+    Ok(Sent { currency: document.currency, amounts, accounted, lines })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal_csv::tests::journal;
+    use crate::journal_csv::tests::{converted, journal};
 
     fn lines(rows: &[(&str, &str, &str, &str)]) -> Vec<wire::JournalLine> {
         let row = |(account, currency, debit, credit): &(&str, &str, &str, &str)| {
@@ -109,6 +130,25 @@ mod tests {
         let read = [("01-000-11800-000", "USD", "84.15", ""), ("01-000-12150-000", "USD", "", "\"84.15\"")];
         let (amounts, count) = summed(&lines(&read), Currency::USD).expect("amounts");
         assert_eq!((amounts, count), (sent.amounts, sent.lines));
+    }
+
+    #[test]
+    fn what_it_is_worth_in_the_ledgers_currency_is_read_by_account() {
+        let row = |account: &str, debit: &str, credit: &str| -> wire::JournalLine {
+            let json = format!(
+                r#"{{"AccountCombination":"{account}","AccountedDr":{debit},"AccountedCr":{credit}}}"#
+            );
+            serde_json::from_str(&json).expect("a line")
+        };
+        let sent = sent(&converted()).expect("a journal").accounted.expect("it has a rate of its own");
+        let read = [
+            row("01-000-11800-000", "91.17", "null"),
+            row("01-000-12150-000", "null", "\"91.18\""),
+            row("01-000-69900-000", "0.02", "null"),
+            row("01-000-69900-000", "null", "0.01"),
+        ];
+        assert_eq!(accounted(&read, Currency::USD).expect("amounts"), sent);
+        assert_ne!(accounted(&read[..3], Currency::USD).expect("amounts"), sent);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! The same document and attempt give the same bytes, on every machine: what was sent can be compared later.
 
 use jiff::civil::Date;
-use ml_connector_domain::DocumentKey;
 use ml_connector_domain::document::{Body, Document, JournalOf, Part};
 use ml_connector_domain::ledger::LedgerSetup;
-use ml_connector_domain::mapping::JournalLine;
+use ml_connector_domain::mapping::{Conversion, JournalLine};
+use ml_connector_domain::{DocumentKey, Money};
 
 /// Columns of a row; a row of another length makes the whole load fail.
 pub(crate) const COLUMNS: usize = 149;
@@ -28,6 +28,8 @@ mod column {
     pub(super) const SEGMENT_1: usize = 9;
     pub(super) const ENTERED_DEBIT: usize = 39;
     pub(super) const ENTERED_CREDIT: usize = 40;
+    pub(super) const CONVERTED_DEBIT: usize = 41;
+    pub(super) const CONVERTED_CREDIT: usize = 42;
     pub(super) const BATCH_NAME: usize = 43;
     pub(super) const BATCH_DESCRIPTION: usize = 44;
     pub(super) const JOURNAL_NAME: usize = 46;
@@ -82,10 +84,13 @@ fn description(setup: &LedgerSetup, document: &Document, of: &JournalOf, transac
 /// # Errors
 /// It is no journal, or a combination does not have the chart's shape.
 pub(crate) fn csv(setup: &LedgerSetup, document: &Document, attempt: u32) -> Result<Vec<u8>, String> {
-    let Body::Journal { of, lines, transactions, reverses } = &document.body else {
+    let Body::Journal { of, lines, transactions, reverses, rate } = &document.body else {
         return Err("FUS-KIND: this is no journal".to_owned());
     };
     let mut description = description(setup, document, of, *transactions);
+    if let Some(rate) = rate {
+        description = format!("{description}, {} paid out for {}", rate.converted, rate.original);
+    }
     if let Some(original) = reverses {
         description = format!("Reversal of {original}: {description}");
     }
@@ -128,10 +133,8 @@ fn row(
     for (index, segment) in segments.into_iter().enumerate() {
         set(column::SEGMENT_1 + index, segment.to_owned());
     }
-    if line.amount.minor > 0 {
-        set(column::ENTERED_DEBIT, line.amount.decimal());
-    } else {
-        set(column::ENTERED_CREDIT, line.amount.negated().decimal());
+    for (column, text) in amounts(line).into_iter().chain(conversion(setup, document, line)) {
+        set(column, text);
     }
     if let Body::Journal { of, .. } = &document.body {
         set(column::BATCH_NAME, batch_name(&document.key, of));
@@ -146,14 +149,36 @@ fn row(
         set(column::JOURNAL_REFERENCE, original.as_str().to_owned());
         set(column::REVERSED_LINE_KEY, format!("{original}-{n}"));
     }
-    if document.currency != setup.ledger_currency {
-        set(column::CONVERSION_TYPE, setup.conversion_type.clone());
-        // The day on which it happened: a journal that is moved or taken back keeps its rate.
-        set(column::CONVERSION_DATE, slashed(document.transaction_date()));
-    }
     set(column::GROUP_ID, document.key.group_id(attempt).to_string());
     set(column::PERIOD_NAME, setup.period_of(document.date));
     Ok(row)
+}
+
+/// What is entered, and what that is worth if the journal says so: debits and credits have columns of their own.
+fn amounts(line: &JournalLine) -> Vec<(usize, String)> {
+    let debit = line.amount.minor > 0;
+    let (entered, converted) = match debit {
+        true => (column::ENTERED_DEBIT, column::CONVERTED_DEBIT),
+        false => (column::ENTERED_CREDIT, column::CONVERTED_CREDIT),
+    };
+    let sided = |amount: Money| if debit { amount } else { amount.negated() };
+    let worth = line.accounted().map(|worth| (converted, sided(worth).decimal()));
+    std::iter::once((entered, sided(line.amount).decimal())).chain(worth).collect()
+}
+
+/// How Fusion converts a line: the import takes either a conversion type with its date, or the converted amount and
+/// neither (Oracle, General Ledger user's guide, "Assigning Values for Currency Conversion").
+fn conversion(setup: &LedgerSetup, document: &Document, line: &JournalLine) -> Vec<(usize, String)> {
+    let day = match line.conversion {
+        Some(Conversion::Accounted(_)) => return Vec::new(),
+        Some(Conversion::RateOf(day)) => day,
+        // The day on which it happened: a journal that is moved or taken back keeps its rate.
+        None => document.transaction_date(),
+    };
+    if document.currency == setup.ledger_currency {
+        return Vec::new();
+    }
+    vec![(column::CONVERSION_TYPE, setup.conversion_type.clone()), (column::CONVERSION_DATE, slashed(day))]
 }
 
 fn slashed(date: Date) -> String {
@@ -175,9 +200,10 @@ pub(crate) fn zipped(csv: &[u8]) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use ml_connector_domain::Currency;
     use ml_connector_domain::document::Origin;
+    use ml_connector_domain::fx::OwnRate;
     use ml_connector_domain::id::ContentHash;
-    use ml_connector_domain::{Currency, Money};
 
     pub(crate) fn setup() -> LedgerSetup {
         let json = r#"{"business_unit":"US1 BU","ledger_name":"US Primary Ledger","ledger_id":"300000001",
@@ -196,6 +222,7 @@ pub(crate) mod tests {
             amount: Money::new(minor, currency),
             label: label.to_owned(),
             rule: "r".to_owned(),
+            conversion: None,
         };
         let hash = || ContentHash::of(b"");
         Document {
@@ -213,9 +240,43 @@ pub(crate) mod tests {
                 ],
                 transactions: 2,
                 reverses: None,
+                rate: None,
             },
             origin: Origin::new(hash(), hash(), hash()),
         }
+    }
+
+    /// A settlement of 84.15 euros that Amazon paid out as 91.17 dollars, with a cent that remains.
+    pub(crate) fn converted() -> Document {
+        let euros: Currency = "EUR".parse().expect("a currency");
+        let mut document = journal(euros);
+        let Body::Journal { lines, rate, .. } = &mut document.body else { unreachable!("a journal") };
+        *rate = OwnRate::of(Money::new(8_415, euros), Money::new(9_117, Currency::USD)).ok();
+        let rounding = |minor| JournalLine {
+            account: "01-000-69900-000".to_owned(),
+            amount: Money::new(minor, euros),
+            label: "Rounding".to_owned(),
+            ..lines[0].clone()
+        };
+        let more = [rounding(1), rounding(-1)];
+        lines.extend(more);
+        for (line, worth) in lines.iter_mut().zip([9_117, -9_118, 2, -1]) {
+            line.conversion = Some(Conversion::Accounted(Money::new(worth, Currency::USD)));
+        }
+        document
+    }
+
+    /// An accrual's journal in euros of which the second half takes back what August accrued.
+    fn released() -> Document {
+        let mut document = journal("EUR".parse().expect("a currency"));
+        let Body::Journal { lines, .. } = &mut document.body else { unreachable!("a journal") };
+        let back = lines.clone().into_iter().map(|line| JournalLine {
+            amount: line.amount.negated(),
+            conversion: Some(Conversion::RateOf(jiff::civil::date(2026, 8, 31))),
+            ..line
+        });
+        *lines = lines.clone().into_iter().chain(back).collect();
+        document
     }
 
     /// The golden rows of a kind, all 149 columns by number and name (Oracle, JournalImportTemplate). They were written
@@ -226,6 +287,7 @@ pub(crate) mod tests {
             "foreign" => include_str!("../golden/journal-foreign.txt"),
             "yen" => include_str!("../golden/journal-yen.txt"),
             "negative" => include_str!("../golden/journal-negative.txt"),
+            "own rate" => include_str!("../golden/journal-own-rate.txt"),
             _ => include_str!("../golden/journal-reversal.txt"),
         }
     }
@@ -265,6 +327,7 @@ pub(crate) mod tests {
             ("foreign", journal(euros)),
             ("yen", journal(Currency::JPY)),
             ("negative", negative),
+            ("own rate", converted()),
             ("reversal", reversal.expect("a journal")),
         ]
     }
@@ -278,6 +341,40 @@ pub(crate) mod tests {
                 assert_eq!(made, golden, "{kind}");
             }
             assert_eq!(made.lines().count(), golden.lines().count(), "{kind}");
+        }
+    }
+
+    /// The cells of some columns, row by row.
+    fn cells(document: &Document, columns: &[usize]) -> Vec<Vec<String>> {
+        let csv = csv(&setup(), document, 1).expect("rows");
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_slice());
+        let rows = reader.records().map(|row| row.expect("well-formed"));
+        rows.map(|row| columns.iter().map(|column| row[column - 1].to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_taken_back_is_converted_by_the_rate_of_the_day_of_what_it_takes_back() {
+        let days = cells(&released(), &[column::CONVERSION_TYPE, column::CONVERSION_DATE]);
+        let row = |day: &str| vec!["Corporate".to_owned(), day.to_owned()];
+        let (own, earlier) = (row("2026/09/15"), row("2026/08/31"));
+        assert_eq!(days, [own.clone(), own, earlier.clone(), earlier]);
+        let mut domestic = released();
+        domestic.currency = Currency::USD;
+        let none = cells(&domestic, &[column::CONVERSION_TYPE, column::CONVERSION_DATE]);
+        assert!(none.iter().flatten().all(String::is_empty), "{none:?}");
+    }
+
+    #[test]
+    fn the_opposite_of_a_journal_has_its_converted_amounts_on_the_other_side() {
+        let back = ml_connector_domain::reversal::journal(&converted(), jiff::civil::date(2026, 10, 1));
+        let columns = [39, 40, 41, 42, 64, 65, 66];
+        let (before, back) = (cells(&converted(), &columns), cells(&back.expect("a journal"), &columns));
+        for (before, back) in before.iter().zip(&back) {
+            assert_eq!(
+                [&before[0], &before[1], &before[2], &before[3]],
+                [&back[1], &back[0], &back[3], &back[2]]
+            );
+            assert!(back[4..].iter().all(String::is_empty), "no type, date or rate beside the amounts");
         }
     }
 

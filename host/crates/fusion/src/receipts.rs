@@ -194,6 +194,7 @@ impl FusionClient {
             fusion_id,
             total,
             amounts,
+            accounted: None,
             lines: u32::try_from(references.len()).unwrap_or(u32::MAX),
             status: receipt.status.clone().or_else(|| receipt.state.clone()),
             renumbered: None,
@@ -310,7 +311,7 @@ pub(crate) fn sent(document: &Document) -> Result<Sent, String> {
         added.map_err(|error| error.to_string())?;
     }
     let lines = u32::try_from(references.len()).unwrap_or(u32::MAX);
-    Ok(Sent { currency: document.currency, amounts, lines })
+    Ok(Sent { currency: document.currency, amounts, accounted: None, lines })
 }
 
 /// A receipt that was read back must say this much of itself.

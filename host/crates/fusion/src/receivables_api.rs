@@ -181,6 +181,7 @@ fn read(
         fusion_id: FusionId::new(id),
         total,
         amounts,
+        accounted: None,
         lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
         status: receivable.invoice_status.clone(),
         renumbered: None,
@@ -209,7 +210,7 @@ pub(crate) fn sent(names: &Names, body: &Value) -> Result<Sent, String> {
         amounts.add(&class, &account, amount.minor).map_err(|error| error.to_string())?;
     }
     let lines = body.get(names.lines).and_then(Value::as_array).map_or(0, Vec::len);
-    Ok(Sent { currency, amounts, lines: u32::try_from(lines).unwrap_or(u32::MAX) })
+    Ok(Sent { currency, amounts, accounted: None, lines: u32::try_from(lines).unwrap_or(u32::MAX) })
 }
 
 /// Whether a number is one of our keys.

@@ -121,6 +121,8 @@ pub(crate) struct JournalLine {
     pub(crate) currency_code: Option<String>,
     pub(crate) entered_dr: Option<Scalar>,
     pub(crate) entered_cr: Option<Scalar>,
+    pub(crate) accounted_dr: Option<Scalar>,
+    pub(crate) accounted_cr: Option<Scalar>,
 }
 
 #[derive(Deserialize)]

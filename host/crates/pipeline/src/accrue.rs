@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use ml_connector_domain::accrual::{accrued, is_held_back, month_over, released};
+use ml_connector_domain::accrual::{accrued, is_held_back, last_day, month_over, released};
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Transaction, TransactionStatus};
 use ml_connector_domain::document::{Accrual, Body, Document, JournalOf, Kind, month, summarize};
@@ -235,7 +235,7 @@ impl Month<'_> {
             pile.new
                 .iter()
                 .flat_map(|one| one.lines.iter().cloned())
-                .chain(pile.back.iter().flat_map(|one| released(&one.lines))),
+                .chain(pile.back.iter().flat_map(|one| released(&one.lines, self.converted_on(one)))),
         )?;
         // What is late for a journal that exists already is accrued with the next month.
         if lines.is_empty() || self.parts.store.document(&key).await?.is_some() {
@@ -257,6 +257,7 @@ impl Month<'_> {
                 lines,
                 transactions: u32::try_from(pile.new.len() + pile.back.len()).unwrap_or(u32::MAX),
                 reverses: None,
+                rate: None,
             },
             origin: journal::origin(new.chain(back).collect()),
         };
@@ -276,6 +277,12 @@ impl Month<'_> {
         let facts = Facts::gather(self.parts, self.seller, accounts, dates).await?;
         let judged = journal::place_and_judge(vec![journal], &facts);
         Ok(judged.map(|journals| journals.into_iter().next()).transpose())
+    }
+
+    /// The day of whose rate Fusion converted what is taken back now.
+    fn converted_on(&self, one: &AccruedTransaction) -> Option<Date> {
+        let foreign = one.total.currency != self.seller.ledger.ledger_currency;
+        last_day(&one.month).filter(|_| foreign)
     }
 
     fn planned(&self, journal: Journal, pile: Pile) -> Vec<Change> {

@@ -12,6 +12,7 @@ use ml_connector_domain::adjustment::difference;
 use ml_connector_domain::canonical::{Group, Transaction};
 use ml_connector_domain::document::{Body, JournalOf};
 use ml_connector_domain::mapping::{JournalLine, Reason};
+use ml_connector_domain::own_rate::Decision;
 use ml_connector_domain::{Money, Timestamp};
 use ml_connector_storage::{BookedTransaction, Change, CorrectionChange, DocumentRow};
 
@@ -72,7 +73,15 @@ impl Adjusting<'_> {
             entering.into_iter().partition(|one| !one.booking.lines.is_empty());
         let number = journals.iter().filter_map(|row| adjustment(row)).max().unwrap_or(0) + 1;
         let bookings: Vec<BookedTransaction> = moving.iter().map(|one| one.booking.clone()).collect();
-        let due = Due { group: &self.group, end: self.end, bookings: &bookings, adjustment: Some(number) };
+        // As the settlement was: by its own rate, or by Fusion's.
+        let rate = journals.iter().find_map(|row| row.document.own_rate().copied());
+        let due = Due {
+            group: &self.group,
+            end: self.end,
+            bookings: &bookings,
+            adjustment: Some(number),
+            rate: rate.map_or(Decision::Domestic, Decision::Own),
+        };
         let mut changes = match settle::journals(self.parts, self.seller, &due).await? {
             Ok(journals) => self.planned(journals, &moving, number).await?,
             Err(reasons) => return self.refused(&reasons).await,

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::{Payout, SettlementReport};
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::{Money, Timestamp};
+use ml_connector_domain::{Currency, Money, Timestamp};
 use ml_connector_ports::{Account, Stream};
 use ml_connector_storage::{Change, RawPayload, ReviewDraft};
 
@@ -107,22 +107,34 @@ fn unreadable(seller: &Seller, listed: &RawPayload, message: &str, now: Timestam
     ]
 }
 
-/// What Amazon says elsewhere that a settlement comes to: its report, else its payout. Groups sometimes lack their
-/// total, and carry another id.
+/// What Amazon says elsewhere that a settlement of this currency comes to: its report, else its payout. Groups sometimes
+/// lack their total, and carry another id.
 pub(crate) async fn settlement_total(
     parts: &Parts,
     seller: &Seller,
     settlement: &str,
+    currency: Currency,
 ) -> Result<Option<(&'static str, Money)>, StageError> {
     if let Some(found) = parts.store.newest_about(&seller.id, kind::REPORT, settlement).await? {
         let report: SettlementReport = stored("settlement report", &found.record)?;
         return Ok(Some(("its settlement report", report.total)));
     }
+    // In another currency it says at which rate it was paid out, and nothing of what it comes to.
+    let paid = payout_of(parts, seller, settlement).await?.filter(|amount| amount.currency == currency);
+    Ok(paid.map(|amount| ("its payout", amount)))
+}
+
+/// What was paid out for a settlement, in the payout's currency.
+pub(crate) async fn payout_of(
+    parts: &Parts,
+    seller: &Seller,
+    settlement: &str,
+) -> Result<Option<Money>, StageError> {
     let Some(found) = parts.store.newest_about(&seller.id, kind::PAYOUT, settlement).await? else {
         return Ok(None);
     };
     let payout: Payout = stored("payout", &found.record)?;
     // A payout of several settlements says nothing about each.
     let alone = payout.settlements.len() == 1;
-    Ok(payout.amount.filter(|_| alone).map(|amount| ("its payout", amount)))
+    Ok(payout.amount.filter(|_| alone))
 }

@@ -141,21 +141,30 @@ fn document_lines(Told { row, trace }: &Told) -> Vec<String> {
         lines.extend(reverses.iter().map(|original| format!("  takes back {original}, line by line")));
         lines.push(format!("  sums of {transactions} transactions; debits positive"));
     }
+    if let Some(rate) = row.document.own_rate() {
+        let (original, converted) = (rate.original, rate.converted);
+        lines.push(format!("  converted by its own rate: Amazon paid out {converted} for {original}"));
+    }
     if let Body::Receipt { customer, references, .. } = &row.document.body {
         lines.push(format!("  cash of customer {customer}"));
         let paid = |one: &Remittance| format!("  {:>16}  of {}", one.amount.to_string(), one.document);
         lines.extend(references.iter().map(paid));
     }
     for traced in &trace.lines {
-        lines.extend(line_lines(traced, &trace.currency, kind == "journal"));
+        lines.extend(line_lines(traced, trace, kind == "journal"));
     }
     lines
 }
 
-fn line_lines(traced: &TracedLine, currency: &str, journal: bool) -> Vec<String> {
+fn line_lines(traced: &TracedLine, trace: &Trace, journal: bool) -> Vec<String> {
     let line = &traced.line;
-    let amount = format!("{} {currency}", line.amount);
-    let mut lines = vec![format!("  {amount:>16}  {}  {}  [{}]", line.account, line.text, line.rule)];
+    let amount = format!("{} {}", line.amount, trace.currency);
+    let worth = match (&line.accounted, &trace.rate, line.rate_of) {
+        (Some(worth), Some(rate), _) => format!(" = {worth} {}", rate.converted.currency),
+        (_, _, Some(day)) => format!(" at the rate of {day}"),
+        _ => String::new(),
+    };
+    let mut lines = vec![format!("  {amount:>16}{worth}  {}  {}  [{}]", line.account, line.text, line.rule)];
     if !journal {
         return lines;
     }

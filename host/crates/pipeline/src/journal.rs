@@ -16,10 +16,10 @@ pub(crate) struct Journal {
     pub(crate) document: Document,
     /// What Fusion must show on the settlement account.
     pub(crate) expected: Money,
-    /// What it must put on which account, by Amazon's figures.
+    /// What it must put on which account, by Amazon's figures, in whichever currency they are.
     pub(crate) moves: Vec<(String, Money)>,
     pub(crate) recognizes: Vec<(String, &'static str)>,
-    /// What is to be said of its date, beginning with a comma; empty if nothing.
+    /// What is to be said of its rate and its date, beginning with a comma; empty if nothing.
     pub(crate) said: String,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn place_and_judge(
 ) -> Result<Vec<Journal>, Vec<Reason>> {
     let mut violations = Vec::new();
     for journal in &mut journals {
-        journal.said = facts.place(&mut journal.document);
+        journal.said.push_str(&facts.place(&mut journal.document));
         let expectation = Expectation::Moves(journal.moves.clone());
         let facts = facts.at(journal.document.date);
         violations.extend(validate::document(&journal.document, &expectation, &facts));

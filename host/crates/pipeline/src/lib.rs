@@ -36,6 +36,7 @@ pub mod map;
 pub mod normalize;
 #[cfg(test)]
 mod order_of_arrival;
+mod own_rate;
 pub mod poll;
 pub mod post;
 pub mod receipts;

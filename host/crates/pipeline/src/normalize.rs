@@ -258,16 +258,35 @@ impl Chunk<'_> {
         })
     }
 
+    /// A settlement that is journaled: other totals are for a person, one that shows late is told.
+    fn changed_group(&mut self, before: &Group, group: &Group) {
+        let id = group.id.as_str();
+        if before.stated_total != group.stated_total && group.stated_total.is_some() {
+            let message = "Amazon states another total than when the settlement was journaled";
+            self.review(kind::GROUP, id, "changed-after-journal", id, message);
+        }
+        match (before.converted_total, group.converted_total) {
+            (Some(before), Some(now)) if before != now => {
+                let message =
+                    format!("Amazon paid out {before} when the settlement was journaled, and {now} now");
+                self.review(kind::GROUP, id, "changed-after-journal", id, &message);
+            }
+            (None, Some(now)) if group.currency != Some(now.currency) => {
+                let words =
+                    format!("Amazon says only now that {now} were paid out: its journals stay as they are");
+                self.changes.push(audit(self.now, &self.seller.id, id, Action::Read, words));
+            }
+            _ => {}
+        }
+    }
+
     async fn group(&mut self, group: &Group) -> Result<Made, StageError> {
         let id = group.id.as_str();
         let previous = self.previous(kind::GROUP, id).await?;
         let stage = match previous {
             Some(previous) if previous.stage == stage::DOCUMENTED => {
                 let before: Group = stored("group", &previous.record)?;
-                if before.stated_total != group.stated_total && group.stated_total.is_some() {
-                    let message = "Amazon states another total than when the settlement was journaled";
-                    self.review(kind::GROUP, id, "changed-after-journal", id, message);
-                }
+                self.changed_group(&before, group);
                 stage::DOCUMENTED
             }
             Some(previous) if previous.stage == stage::SKIPPED => stage::SKIPPED,

@@ -201,6 +201,7 @@ fn booked(transaction: &Transaction) -> TransactionOutcome {
         amount,
         label: account.to_owned(),
         rule: "r".to_owned(),
+        conversion: None,
     };
     let mut journal: Vec<JournalLine> =
         transaction.legs.iter().map(|leg| line(&leg.path, leg.amount.negated())).collect();
@@ -365,6 +366,7 @@ fn payloads(sales: &[Sale], fees: &[(i64, i64, bool)]) -> Vec<Payload> {
             id: id.as_str().into(),
             closed: true,
             stated_total: Some(usd(own.iter().map(|one| one.total.minor).sum())),
+            converted_total: None,
             currency: Some(Currency::USD),
             start: at(number * 14 - 20),
             end: Some(at(number * 14 - 6)),

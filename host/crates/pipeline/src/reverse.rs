@@ -8,7 +8,7 @@ use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::Reason;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::validate::{self, Expectation, Module};
-use ml_connector_domain::{Date, DocumentKey, Money, reversal};
+use ml_connector_domain::{Date, DocumentKey, Money, own_rate, reversal};
 use ml_connector_storage::{Change, DocumentRow};
 
 use crate::map::Facts;
@@ -89,8 +89,9 @@ pub async fn propose(
     let facts = Facts::gather(parts, seller, accounts, dates).await?;
     let moved = facts.place(&mut document);
     let expected = original.expected.negated();
-    let violations =
-        validate::document(&document, &expectation(seller, expected, &document), &facts.at(document.date));
+    let worth = worth(seller, &original.document)?.map(Money::negated);
+    let expectation = expectation(seller, (expected, worth), &document);
+    let violations = validate::document(&document, &expectation, &facts.at(document.date));
     if violations.is_empty() {
         Ok(Proposal { original, document, expected, moved })
     } else {
@@ -105,11 +106,26 @@ fn opposite(original: &Document, date: Date) -> Result<Document, reversal::NotRe
     }
 }
 
-pub(crate) fn expectation(seller: &Seller, expected: Money, document: &Document) -> Expectation {
+/// What a journal with a rate of its own puts on the settlement account in the ledger's currency.
+pub(crate) fn worth(seller: &Seller, document: &Document) -> Result<Option<Money>, StageError> {
+    let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
+    match &document.body {
+        Body::Journal { lines, .. } => Ok(own_rate::worth_on(lines, &account)?),
+        _ => Ok(None),
+    }
+}
+
+/// What a document must come to; of a journal, what it must put on the settlement account, and what that is `worth`.
+pub(crate) fn expectation(
+    seller: &Seller,
+    (expected, worth): (Money, Option<Money>),
+    document: &Document,
+) -> Expectation {
     match document.body {
         Body::Journal { .. } => {
-            let account = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
-            Expectation::Moves(vec![(account, expected)])
+            let account = || seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
+            let moves = std::iter::once(expected).chain(worth);
+            Expectation::Moves(moves.map(|money| (account(), money)).collect())
         }
         _ => Expectation::Total(expected),
     }

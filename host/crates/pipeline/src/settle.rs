@@ -3,7 +3,8 @@
 //! A settlement is complete when Amazon has closed it, when transactions have been read past its end by the time
 //! that Amazon takes to show them all, when each is booked, and when they sum to the total that Amazon states.
 //! Until then it waits, and says why. Where it crosses a month's end in the ledger's zone, it is cut there
-//! ([`ml_connector_domain::settlement`]); its journals are planned together or not at all.
+//! ([`ml_connector_domain::settlement`]); its journals are planned together or not at all. One in another currency than the
+//! ledger's is converted by the rate at which Amazon paid it out ([`crate::own_rate`]).
 
 use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
@@ -11,6 +12,7 @@ use ml_connector_domain::canonical::{Group, Transaction};
 use ml_connector_domain::document::{Body, CarryAccounts, Document, JournalOf, Kind};
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::Reason;
+use ml_connector_domain::own_rate::Decision;
 use ml_connector_domain::settlement::{Part, Row, split};
 use ml_connector_domain::validate::Module;
 use ml_connector_domain::{Currency, DocumentKey, Money, Timestamp};
@@ -20,6 +22,7 @@ use ml_connector_storage::{BookedTransaction, Change};
 use crate::archive::settlement_total;
 use crate::journal::{self, Journal};
 use crate::map::{Facts, ToReview};
+use crate::own_rate;
 use crate::{Parts, Seller, StageError, audit, kind, leg, stage, stored};
 
 /// After a settlement's end, how long transactions may still turn up in it ("the last 48 hours may be missing").
@@ -73,7 +76,12 @@ async fn close(parts: &Parts, seller: &Seller, group: &Group, end: Timestamp) ->
     if let Err(reason) = footed(parts, seller, group, (&first.transaction, &totals)).await? {
         return changed(parts, review.once(parts, &[reason]).await?).await.map(|()| false);
     }
-    match journals(parts, seller, &Due { group, end, bookings: &bookings, adjustment: None }).await? {
+    let rate = own_rate::of_settlement(parts, seller, group, end, &bookings).await?;
+    if rate == Decision::Wait {
+        return Ok(false);
+    }
+    let due = Due { group, end, bookings: &bookings, adjustment: None, rate };
+    match journals(parts, seller, &due).await? {
         Ok(journals) => changed(parts, planned(&review, journals, &bookings)).await.map(|()| true),
         Err(reasons) => changed(parts, review.once(parts, &reasons).await?).await.map(|()| false),
     }
@@ -109,6 +117,8 @@ pub(crate) struct Due<'a> {
     pub(crate) bookings: &'a [BookedTransaction],
     /// Its number, where the settlement was journaled before.
     pub(crate) adjustment: Option<u32>,
+    /// Whose rate converts it.
+    pub(crate) rate: Decision,
 }
 
 async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> {
@@ -121,7 +131,10 @@ pub(crate) async fn journals(
     seller: &Seller,
     due: &Due<'_>,
 ) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
-    let Due { bookings, end, .. } = *due;
+    let Due { group, bookings, end, ref rate, .. } = *due;
+    if let Decision::Contradiction(words) = rate {
+        return Ok(Err(vec![Reason::new("payouts-differ", group.id.as_str(), words.as_str())]));
+    }
     let Some(first) = bookings.first() else { return Ok(Ok(Vec::new())) };
     let total = Money::sum(first.total.currency, bookings.iter().map(|booking| booking.total))?;
     let accounts = CarryAccounts {
@@ -130,7 +143,8 @@ pub(crate) async fn journals(
     };
     let rows: Vec<Row> =
         bookings.iter().map(|booking| Row { posted: booking.posted, lines: booking.lines.clone() }).collect();
-    let cut = split(&rows, seller.day(end), &seller.zone, &accounts)?;
+    let by_day = matches!(rate, Decision::Fusion(_));
+    let cut = split(&rows, seller.day(end), &seller.zone, &accounts, by_day)?;
     if cut.len() > 1 && accounts.carry_forward.is_empty() {
         let message = format!(
             "it crosses the end of a month: name an account for `ledger.accounts.{}`",
@@ -158,8 +172,14 @@ pub(crate) async fn journals(
             expected: settled,
             moves,
             recognizes: rows.iter().map(|booking| (booking.economic_id.clone(), leg::SETTLEMENT)).collect(),
-            said: String::new(),
+            said: rate.words(),
         });
+    }
+    if let Decision::Own(rate) = rate
+        && let settled = due.adjustment.map_or(Ok(rate.converted), |_| rate.worth(total))?
+        && let Err(reason) = own_rate::convert(seller, (rate, settled), &accounts, &mut journals)?
+    {
+        return Ok(Err(vec![reason]));
     }
     let dates = journals.iter().map(|journal| (Module::GeneralLedger, journal.document.date)).collect();
     let accounts = journals.iter().flat_map(Journal::accounts).collect();
@@ -181,7 +201,9 @@ pub(crate) async fn footed(
         Err(error) => return differs(error.to_string()),
     };
     let stated = group.stated_total.map(|stated| ("the group", stated));
-    for (source, stated) in stated.into_iter().chain(witness(parts, seller, transaction).await?) {
+    for (source, stated) in
+        stated.into_iter().chain(witness(parts, seller, transaction, first.currency).await?)
+    {
         if stated != total {
             return differs(format!(
                 "its {} transactions sum to {total}, {source} says {stated}",
@@ -223,24 +245,35 @@ fn document(
             lines: part.lines.clone(),
             transactions: u32::try_from(rows.len()).unwrap_or(u32::MAX),
             reverses: None,
+            rate: None,
         },
         origin: journal::origin(behind),
     }
 }
 
-/// What Amazon says elsewhere that this settlement comes to. Its settlement id stands on its transactions only.
+/// What Amazon says elsewhere that this settlement comes to.
 async fn witness(
     parts: &Parts,
     seller: &Seller,
     transaction: &str,
+    currency: Currency,
 ) -> Result<Option<(&'static str, Money)>, StageError> {
+    match settlement_id(parts, seller, transaction).await? {
+        Some(settlement) => settlement_total(parts, seller, &settlement, currency).await,
+        None => Ok(None),
+    }
+}
+
+/// Amazon's settlement id, which stands on a settlement's transactions only.
+pub(crate) async fn settlement_id(
+    parts: &Parts,
+    seller: &Seller,
+    transaction: &str,
+) -> Result<Option<String>, StageError> {
     let found = parts.store.newest(&seller.id, kind::TRANSACTION, transaction).await?;
     let Some(found) = found else { return Ok(None) };
     let transaction: Transaction = stored("transaction", &found.record)?;
-    match transaction.settlement {
-        Some(settlement) => settlement_total(parts, seller, &settlement).await,
-        None => Ok(None),
-    }
+    Ok(transaction.settlement)
 }
 
 /// The changes that plan a settlement's journals: its transactions are documented by them.

@@ -59,7 +59,8 @@ pub struct BehindJournal {
     pub leg: String,
     /// Its total; what is taken back has the opposite sign.
     pub total: Money,
-    /// Its lines.
+    /// Its lines; those that take an accrual back name the day of its rate, as a journal in another currency than the
+    /// ledger's does.
     pub lines: Vec<JournalLine>,
     /// The batch that it was mapped in.
     pub batch: ContentHash,

@@ -41,6 +41,7 @@ pub(crate) fn journal(connected: &Connected, group: &str, minor: i64) -> Documen
         amount: Money::new(minor, Currency::USD),
         label: label.to_owned(),
         rule: "test".to_owned(),
+        conversion: None,
     };
     Document {
         key: DocumentKey::derive('J', &connected.seller.id, group, 0),
@@ -57,6 +58,7 @@ pub(crate) fn journal(connected: &Connected, group: &str, minor: i64) -> Documen
             ],
             transactions: 1,
             reverses: None,
+            rate: None,
         },
         origin: origin(),
     }

@@ -30,6 +30,7 @@ mod fusion_setup;
 mod invoice_dates;
 mod month;
 mod outside;
+mod own_rate;
 mod platform;
 mod process;
 mod rules;

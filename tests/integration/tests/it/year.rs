@@ -61,6 +61,12 @@ async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     let balance = &truth["trial_balance"];
     assert_eq!(balance["difference"], 0, "{}", balance["details"]);
     assert!(balance["rows"].as_u64() > Some(500), "{} balances are compared", balance["rows"]);
+    assert_eq!(balance["ledger_difference"], 0);
+    assert!(
+        balance["ledger_rows"].as_u64() > Some(50),
+        "{} balances in the ledger's",
+        balance["ledger_rows"]
+    );
     assert_stock_moves(&connected).await;
     assert_eq!(in_review(&connected).await, planted(&truth));
     let sellers = connected.sellers();

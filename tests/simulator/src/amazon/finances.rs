@@ -329,11 +329,13 @@ fn group(group: &Group, now: i64) -> Value {
         body["FinancialEventGroupEnd"] = json!(text(group.end));
         body["FundTransferStatus"] = json!("Succeeded");
     }
+    let total = |currency: Currency, minor: i64| json!({ "CurrencyCode": currency.code(), "CurrencyAmount": number(currency, minor) });
     // An open group shows a running balance; a closed one sometimes shows nothing.
     if !(closed && group.total_missing) {
-        let minor = if closed { group.total } else { group.total / 2 };
-        body["OriginalTotal"] =
-            json!({ "CurrencyCode": group.currency.code(), "CurrencyAmount": number(group.currency, minor) });
+        body["OriginalTotal"] = total(group.currency, if closed { group.total } else { group.total / 2 });
+    }
+    if closed && !group.total_missing {
+        body["ConvertedTotal"] = total(group.deposit, group.paid_out);
     }
     body
 }

@@ -56,6 +56,7 @@ fn page(world: &World, seller: usize, region: Region, request: &Incoming) -> Res
 }
 
 fn payout(world: &World, n: usize, group: &Group) -> Value {
+    let (currency, paid) = group.payout(n);
     let made = text(group.end + AFTER_CLOSE);
     json!({
         "id": format!("118{n:08}"),
@@ -66,7 +67,7 @@ fn payout(world: &World, n: usize, group: &Group) -> Value {
         "currentStatus": "PAID",
         "statusHistory": [{ "status": "STARTED", "lastUpdatedDate": made }, { "status": "PAID", "lastUpdatedDate": made }],
         "type": "SCHEDULED",
-        "amount": amount(group.currency, group.total),
+        "amount": amount(currency, paid),
         "creationDate": made,
         "traceId": format!("TRACE{n:08}"),
         "period": { "startDate": text(group.start), "endDate": text(group.end) },

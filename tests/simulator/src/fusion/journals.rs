@@ -55,6 +55,11 @@ fn row<'a>(call: &'a Call<'a>, batch: &'a JournalBatch) -> Row<'a> {
         let lines = batch.lines().map(|line| (line.net * sign).max(0)).sum();
         currency.map_or(Value::Null, |currency| decimal(currency, lines))
     };
+    let ledger = call.world.scenario.sellers[batch.seller].fusion.ledger_currency;
+    let accounted = |sign: i64| {
+        let own = batch.lines().filter(|line| line.net.signum() == sign);
+        decimal(ledger, own.map(|line| line.accounted * sign).sum())
+    };
     let mut row = Row::new(
         batch.id.to_string(),
         json!({
@@ -63,6 +68,7 @@ fn row<'a>(call: &'a Call<'a>, batch: &'a JournalBatch) -> Row<'a> {
             "StatusMeaning": if posted { "Posted" } else { "Unposted" },
             "CompletionStatusMeaning": batch.completion, "ActualFlagMeaning": "Actual",
             "UserJeSourceName": batch.source, "RunningTotalDr": side(1), "RunningTotalCr": side(-1),
+            "RunningTotalAccountedDr": accounted(1), "RunningTotalAccountedCr": accounted(-1),
             "ControlTotal": null, "PostedDate": batch.posted.map(time),
             "ReversalFlag": batch.reversal_period.as_ref().map(|_| "Y"),
             "ReversalPeriod": batch.reversal_period, "ReversalDate": null,
@@ -84,7 +90,8 @@ fn row<'a>(call: &'a Call<'a>, batch: &'a JournalBatch) -> Row<'a> {
 
 fn header<'a>(call: &'a Call<'a>, batch: &'a JournalBatch, (n, journal): (usize, &'a Journal)) -> Row<'a> {
     let setup = &call.world.scenario.sellers[batch.seller].fusion;
-    let ledger = &setup.ledger_name;
+    let (ledger, ledger_currency) = (&setup.ledger_name, setup.ledger_currency);
+    let converted_on = journal.lines.iter().find_map(|line| line.converted_on.as_ref());
     let mut row = Row::new(
         opaque(batch, n),
         json!({
@@ -92,6 +99,7 @@ fn header<'a>(call: &'a Call<'a>, batch: &'a JournalBatch, (n, journal): (usize,
             "LedgerCurrencyCode": setup.ledger_currency.code(), "CurrencyCode": journal.currency.code(),
             "PeriodName": journal.period, "DefaultEffectiveDate": journal.date,
             "UserJeCategoryName": journal.category, "UserCurrencyConversionType": journal.conversion,
+            "CurrencyConversionDate": converted_on,
             "ExternalReference": journal.reference, "AccrualReversalStatus": null,
         }),
     );
@@ -102,12 +110,18 @@ fn header<'a>(call: &'a Call<'a>, batch: &'a JournalBatch, (n, journal): (usize,
                 let side = |minor: i64| {
                     if minor > 0 { decimal(line.currency, minor) } else { Value::Null }
                 };
+                let accounted = |sign: i64| {
+                    let own = line.net.signum() == sign;
+                    if own { decimal(ledger_currency, line.accounted * sign) } else { Value::Null }
+                };
                 Row::new(
                     opaque(batch, 1_000 * (n + 1) + at),
                     json!({
                         "JeLineNumber": at + 1, "AccountCombination": line.account,
                         "CurrencyCode": line.currency.code(), "EnteredDr": side(line.net),
-                        "EnteredCr": side(-line.net), "Description": line.description,
+                        "EnteredCr": side(-line.net), "AccountedDr": accounted(1),
+                        "AccountedCr": accounted(-1), "CurrencyConversionDate": line.converted_on,
+                        "Description": line.description,
                         "ReconciliationReference": line.key, "StatAmount": null,
                     }),
                 )

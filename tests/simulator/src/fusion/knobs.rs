@@ -71,6 +71,8 @@ struct Target {
     number: Option<String>,
     batch: Option<String>,
     amount: Option<Value>,
+    /// In the ledger's currency, of a journal line.
+    accounted: Option<Value>,
     account: Option<String>,
 }
 
@@ -142,7 +144,7 @@ fn set(world: &World, change: Change) -> Result<(), String> {
     }
     let now = world.clock.now();
     if let Some(target) = change.edit {
-        edit(state, &target, now)?;
+        edit(world, state, &target, now)?;
     }
     if let Some(target) = change.delete {
         delete(state, &target)?;
@@ -207,9 +209,9 @@ fn batch(state: &FusionState, target: &Target) -> Result<usize, String> {
     found.ok_or_else(|| format!("no batch {name}"))
 }
 
-/// Somebody gives the first line another amount, so that the document's total, or the journal line, is `amount`; or
-/// moves it, of a receivable its first revenue, to another account.
-fn edit(state: &mut FusionState, target: &Target, now: i64) -> Result<(), String> {
+/// Somebody gives the first line another amount, so that the document's total, or the journal line, is `amount`, or
+/// another worth in the ledger's currency; or moves it, of a receivable its first revenue, to another account.
+fn edit(world: &World, state: &mut FusionState, target: &Target, now: i64) -> Result<(), String> {
     let wrong = |_| "an amount is a decimal number".to_owned();
     let amount = |currency: Currency| {
         let given = target.amount.as_ref();
@@ -220,6 +222,10 @@ fn edit(state: &mut FusionState, target: &Target, now: i64) -> Result<(), String
         let batch = &mut state.batches[at];
         if let Some(line) = batch.journals.iter_mut().flat_map(|journal| &mut journal.lines).next() {
             line.net = amount(line.currency)?.unwrap_or(line.net);
+            if let Some(worth) = &target.accounted {
+                let ledger = world.scenario.sellers[batch.seller].fusion.ledger_currency;
+                line.accounted = minor(Some(worth), ledger, "accounted").map_err(wrong)?;
+            }
             if let Some(account) = &target.account {
                 line.account.clone_from(account);
             }

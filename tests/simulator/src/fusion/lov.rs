@@ -7,7 +7,7 @@ use super::FusionState;
 use super::access::Privilege;
 use super::adf::{Call, Query, Resource, Row};
 use crate::World;
-use crate::scenario::{Currency, Seller, names};
+use crate::scenario::{Currency, Seller, names, rates};
 
 /// Periods are calendar months; the current one and the two before it are open, the next can be entered.
 const OPEN_MONTHS: i32 = 2;
@@ -220,6 +220,17 @@ fn calendars<'a>(_: &'a Call<'a>, _: &'a FusionState, _: &Query) -> Vec<Row<'a>>
 pub(super) fn has_rate(world: &World, conversion: &str, date: &str) -> bool {
     let tomorrow = today(world).tomorrow().unwrap_or(Date::MAX);
     conversion == names::CONVERSION && date.parse::<Date>().is_ok_and(|date| date <= tomorrow)
+}
+
+/// The rate of a conversion type for a day, if there is one.
+pub(super) fn rate(
+    world: &World,
+    conversion: &str,
+    (from, to): (Currency, Currency),
+    date: &str,
+) -> Option<rates::PerMillion> {
+    let day = date.parse::<Date>().ok()?;
+    has_rate(world, conversion, date).then(|| rates::daily(from, to, day))
 }
 
 /// Today, as text.

@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::breakdowns::{Breakdown, leaf, node, refund_item, shipment_item, transaction_cut};
-use super::{Currency, Item, Marketplace, Order, Profile, Region, ScenarioOptions, Seller, year};
+use super::{Currency, Item, Marketplace, Order, Profile, Region, ScenarioOptions, Seller, rates, year};
 use crate::clock::{DAY, HOUR};
 
 /// A settlement's length.
@@ -105,18 +105,52 @@ pub struct Group {
     pub start: i64,
     /// End.
     pub end: i64,
+    /// Currency of the bank account that it is paid out to.
+    pub deposit: Currency,
     /// Sum of its transactions.
     pub total: i64,
+    /// What is paid out, in the deposit's currency.
+    pub paid_out: i64,
     /// How many there are.
     pub transactions: u32,
     /// Whether Amazon leaves the total out when the group is closed.
     pub total_missing: bool,
 }
 
+impl Group {
+    /// Works out what is paid out.
+    pub(super) fn pay_out(&mut self) {
+        self.paid_out = match self.deposit == self.currency {
+            true => self.total,
+            false => rates::at(self.total, rates::of_payout(self.currency, self.deposit, self.last_day())),
+        };
+    }
+
+    /// Currency and amount that its payout shows; `n` is its place in the list. The model does not say whether that is the
+    /// settlement's currency or the bank account's: both occur.
+    pub(crate) fn payout(&self, n: usize) -> (Currency, i64) {
+        if n % 2 == 1 { (self.deposit, self.paid_out) } else { (self.currency, self.total) }
+    }
+
+    fn last_day(&self) -> jiff::civil::Date {
+        let end = jiff::Timestamp::from_millisecond(self.end).unwrap_or_default();
+        end.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
+    }
+}
+
+/// Where a marketplace's money goes: pounds and yen to the account at home, other currencies to accounts of their own.
+pub(super) fn deposit(marketplace: &Marketplace, home: Currency) -> Currency {
+    match marketplace.currency {
+        Currency::Gbp | Currency::Jpy => home,
+        own => own,
+    }
+}
+
 /// A seller's finances under construction.
 pub(super) struct Books<'a> {
     pub(super) seller: usize,
     pub(super) markets: Vec<&'static Marketplace>,
+    pub(super) home: Currency,
     pub(super) first_order: usize,
     pub(super) first_group: usize,
     pub(super) start: i64,
@@ -136,9 +170,11 @@ pub(super) fn finances(
 ) -> (Vec<Transaction>, Vec<Group>) {
     let (start, cycles) = (options.start.as_millisecond(), cycles(options));
     let markets: Vec<&'static Marketplace> = seller.marketplaces().collect();
-    let mut groups = groups(n, &markets, start, cycles, rng);
+    let home = seller.fusion.ledger_currency;
+    let mut groups = groups((n, home), &markets, start, cycles, rng);
     let transactions = Vec::new();
-    let mut books = Books { seller: n, markets, first_order, first_group, start, cycles, transactions, rng };
+    let mut books =
+        Books { seller: n, markets, home, first_order, first_group, start, cycles, transactions, rng };
     if options.profile == Profile::Year {
         year::happens(&mut books, orders, &mut groups, start + i64::from(options.days) * DAY);
         return (books.transactions, groups);
@@ -156,7 +192,7 @@ pub(super) fn finances(
 
 /// A settlement for each marketplace's currency and cycle.
 fn groups(
-    seller: usize,
+    (seller, home): (usize, Currency),
     markets: &[&'static Marketplace],
     start: i64,
     cycles: i64,
@@ -176,7 +212,9 @@ fn groups(
             ),
             start: start + cycle * CYCLE,
             end: start + (cycle + 1) * CYCLE,
+            deposit: deposit(marketplace, home),
             total: 0,
+            paid_out: 0,
             transactions: 0,
             total_missing: rng.random_ratio(1, 6),
         })

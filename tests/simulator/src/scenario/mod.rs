@@ -7,6 +7,7 @@ pub mod names;
 mod operator;
 mod orders;
 mod parts;
+pub(crate) mod rates;
 #[cfg(test)]
 mod tests;
 mod year;
@@ -273,6 +274,7 @@ impl Scenario {
                 groups[group].transactions += 1;
             }
         }
+        groups.iter_mut().for_each(Group::pay_out);
         let rest = if options.profile == Profile::Year { year::REST } else { 4 * DAY };
         let end = start + cycles * finances::CYCLE + rest;
         let index = Index::new(options.sellers as usize, &orders, &transactions);

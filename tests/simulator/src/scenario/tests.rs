@@ -180,3 +180,26 @@ fn a_month_has_everything_that_a_month_has() {
     assert!(world.transactions.iter().any(|t| t.released.is_some()), "nothing is deferred");
     assert!(world.groups.iter().any(|group| group.total_missing), "every settlement states its total");
 }
+
+/// Pounds and yen go to the bank at home, at a rate of Amazon's own; euros and dollars to accounts of their own.
+#[test]
+fn settlements_are_paid_out_at_home_or_in_their_own_currency() {
+    for seed in SEEDS {
+        let world = world(seed);
+        let mut converted = 0;
+        for group in &world.groups {
+            let of = format!("{} (seed {seed})", group.id);
+            let home = matches!(group.currency, Currency::Gbp | Currency::Jpy);
+            assert_eq!(group.deposit, if home { Currency::Usd } else { group.currency }, "{of}");
+            if group.deposit == group.currency {
+                assert_eq!(group.paid_out, group.total, "{of}");
+            } else if group.total.abs() > 10_000 {
+                let per_thousand = group.paid_out * 1_000 / group.total;
+                let wanted = if group.currency == Currency::Gbp { 1_200..1_300 } else { 630..700 };
+                assert!(wanted.contains(&per_thousand), "{of}: {per_thousand}");
+                converted += 1;
+            }
+        }
+        assert!(converted > 4, "few settlements are converted (seed {seed})");
+    }
+}

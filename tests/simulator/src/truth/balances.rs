@@ -63,7 +63,8 @@ fn receivable(balances: &mut Balances, document: &Document) {
     }
 }
 
-fn month(date: &str) -> &str {
+/// The month of a day.
+pub(super) fn month(date: &str) -> &str {
     date.get(..7).unwrap_or(date)
 }
 

@@ -4,8 +4,9 @@
 //! An accrual of deferred transactions (`Deferred transactions ...`) names no settlement and is not judged here.
 
 use super::Verdict;
+use super::worth::{self, Rate};
 use crate::World;
-use crate::fusion::{FusionState, JournalBatch};
+use crate::fusion::{FusionState, GlLine, JournalBatch};
 use crate::scenario::{ACCOUNTS, Group, combination};
 
 /// What a settlement's journals come to.
@@ -38,14 +39,14 @@ pub(super) fn judge(world: &World, state: &FusionState, verdict: &mut Verdict) {
     let accounts = Accounts::new();
     let planted = super::planted::settlements(world);
     let due = super::due(world);
-    for (group, due) in world.scenario.groups.iter().zip(due) {
+    for ((n, group), due) in world.scenario.groups.iter().enumerate().zip(due) {
         let own = |batch: &&JournalBatch| {
             batch.seller == group.seller && words(&batch.description).any(|word| word == group.id)
         };
         let standing = not_reversed(state.batches.iter().filter(own).collect());
         // What waits for a person is not journaled.
         let due = due < now && group.transactions > 0 && !planted.contains(group.id.as_str());
-        let judged = settlement(group, &standing, due, &accounts);
+        let judged = settlement(group, Rate::own(world, n), &standing, due, &accounts);
         note(group, &standing, &judged, &accounts, verdict);
     }
 }
@@ -61,8 +62,13 @@ fn note(group: &Group, found: &[&JournalBatch], judged: &Judged, accounts: &Acco
     }
     if judged.differs {
         let net = net(found, &accounts.settlement);
+        let worth = worth_of(found, &accounts.settlement);
         verdict.amount_differences += 1;
-        verdict.note(format!("settlement {}: journaled {net}, not {}", group.id, group.total));
+        let (total, paid) = (group.total, group.paid_out);
+        verdict.note(format!(
+            "settlement {}: journaled {net} worth {worth}, not {total} paid as {paid}",
+            group.id
+        ));
     }
 }
 
@@ -88,10 +94,11 @@ fn adjustment(batch: &JournalBatch) -> Option<u32> {
 }
 
 /// A batch's lines in an order of their own; turned round with `sign` -1.
-fn lines(batch: &JournalBatch, sign: i64) -> Vec<(&str, &str, i64)> {
-    let lines = batch.lines();
-    let mut lines: Vec<_> =
-        lines.map(|line| (line.account.as_str(), line.currency.code(), sign * line.net)).collect();
+fn lines<'a>(batch: &'a JournalBatch, sign: i64) -> Vec<(&'a str, &'a str, i64, i64)> {
+    let one = |line: &'a GlLine| {
+        (line.account.as_str(), line.currency.code(), sign * line.net, sign * line.accounted)
+    };
+    let mut lines: Vec<_> = batch.lines().map(one).collect();
     lines.sort_unstable();
     lines
 }
@@ -113,7 +120,18 @@ fn net(batches: &[&JournalBatch], account: &str) -> i64 {
     lines.filter(|line| line.account == account).map(|line| line.net).sum()
 }
 
-fn settlement(group: &Group, found: &[&JournalBatch], due: bool, accounts: &Accounts) -> Judged {
+fn worth_of(batches: &[&JournalBatch], account: &str) -> i64 {
+    let lines = batches.iter().flat_map(|batch| batch.lines());
+    lines.filter(|line| line.account == account).map(|line| line.accounted).sum()
+}
+
+fn settlement(
+    group: &Group,
+    rate: Option<Rate>,
+    found: &[&JournalBatch],
+    due: bool,
+    accounts: &Accounts,
+) -> Judged {
     let (adjusting, of_months): (Vec<&JournalBatch>, Vec<&JournalBatch>) =
         found.iter().partition(|batch| adjustment(batch).is_some());
     let mut parts: Vec<(u32, u32)> = of_months.iter().map(|batch| part(batch)).collect();
@@ -134,6 +152,8 @@ fn settlement(group: &Group, found: &[&JournalBatch], due: bool, accounts: &Acco
     let foreign = found.iter().any(|batch| batch.lines().any(|line| line.currency != group.currency));
     // What a month carries forward comes in with the last.
     let sums = net_settled == group.total && net(found, &accounts.carry_forward) == 0;
+    let worth = |account| worth_of(found, account);
+    let worth = worth::differs(group, rate, worth(&accounts.settlement), worth(&accounts.carry_forward));
     Judged {
         missing: due && !whole,
         doubled: of_months.len() > parts.len()
@@ -141,14 +161,14 @@ fn settlement(group: &Group, found: &[&JournalBatch], due: bool, accounts: &Acco
             || parts.len() > of as usize
             || multiple
             || alike,
-        differs: foreign || (whole && !sums),
+        differs: foreign || (whole && (!sums || worth)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fusion::{GlLine, Journal};
+    use crate::fusion::Journal;
     use crate::scenario::{Currency, Region};
 
     fn batch(description: &str, period: &str, lines: &[(&str, i64)]) -> JournalBatch {
@@ -158,6 +178,8 @@ mod tests {
                 account: combination(account, "000"),
                 currency: Currency::Eur,
                 net: *net,
+                accounted: *net,
+                converted_on: None,
                 description: String::new(),
                 key: String::new(),
             }
@@ -197,11 +219,13 @@ mod tests {
             id: "G1".to_owned(),
             start: 0,
             end: 1,
+            deposit: Currency::Eur,
             total: 900,
+            paid_out: 900,
             transactions: 3,
             total_missing: false,
         };
-        settlement(&group, &not_reversed(batches.to_vec()), true, &Accounts::new())
+        settlement(&group, None, &not_reversed(batches.to_vec()), true, &Accounts::new())
     }
 
     const RIGHT: Judged = Judged { missing: false, doubled: false, differs: false };

@@ -292,6 +292,7 @@ struct WireGroup {
     financial_event_group_id: String,
     processing_status: Option<String>,
     original_total: Option<GroupMoney>,
+    converted_total: Option<GroupMoney>,
     financial_event_group_start: Option<String>,
     financial_event_group_end: Option<String>,
 }
@@ -303,7 +304,15 @@ struct GroupMoney {
     currency_amount: Option<Number>,
 }
 
-/// Makes a canonical group. While it is open, its total is a running balance and is not kept.
+impl GroupMoney {
+    /// The amount; nothing where half of it is missing.
+    fn read(&self, path: &str) -> Result<Option<Money>, Unreadable> {
+        let both = self.currency_code.as_deref().zip(self.currency_amount.as_ref());
+        both.map(|(currency, amount)| read_money(currency, amount, path)).transpose()
+    }
+}
+
+/// Makes a canonical group. While it is open, its totals are running balances and are not kept.
 ///
 /// # Errors
 /// A field is missing or no amount.
@@ -311,12 +320,13 @@ pub(crate) fn group(json: &str) -> Result<Group, Unreadable> {
     let wire: WireGroup = read(json)?;
     let closed = wire.processing_status.as_deref() == Some("Closed");
     let path = "$.OriginalTotal";
-    let money = wire.original_total.as_ref();
-    let currency = money.and_then(|m| m.currency_code.as_deref());
-    let stated = match money.and_then(|m| m.currency_code.as_deref().zip(m.currency_amount.as_ref())) {
-        Some((currency, amount)) if closed => Some(read_money(currency, amount, path)?),
-        _ => None,
+    let total = |money: &Option<GroupMoney>, path: &str| match money {
+        Some(money) if closed => money.read(path),
+        _ => Ok(None),
     };
+    let stated = total(&wire.original_total, path)?;
+    let converted = total(&wire.converted_total, "$.ConvertedTotal")?;
+    let currency = wire.original_total.as_ref().and_then(|money| money.currency_code.as_deref());
     let start = wire
         .financial_event_group_start
         .as_deref()
@@ -326,6 +336,7 @@ pub(crate) fn group(json: &str) -> Result<Group, Unreadable> {
         id: wire.financial_event_group_id.as_str().into(),
         closed,
         stated_total: stated,
+        converted_total: converted,
         currency: currency.map(|code| code.parse().map_err(bad_money(path))).transpose()?,
         start: instant("$.FinancialEventGroupStart", start)?,
         end: end.map(|end| instant("$.FinancialEventGroupEnd", end)).transpose()?,
@@ -404,6 +415,17 @@ mod tests {
             Some(Money::new(-1_200, Currency::JPY))
         );
         assert_eq!(group(&json("Closed", "")).expect("reads").stated_total, None);
+        let converted = format!(r#"{total},"ConvertedTotal":{{"CurrencyCode":"USD","CurrencyAmount":-8.1}}"#);
+        let read = |status| group(&json(status, &converted)).expect("reads").converted_total;
+        assert_eq!(
+            (read("Open"), read("Closed")),
+            (None, Some(Money::new(-810, Currency::USD))),
+            "what is paid out is known when the group is closed"
+        );
+        let half = r#","ConvertedTotal":{"CurrencyCode":"USD"}"#;
+        assert_eq!(group(&json("Closed", half)).expect("reads").converted_total, None);
+        let odd = r#","ConvertedTotal":{"CurrencyCode":"USD","CurrencyAmount":8.123}"#;
+        assert_eq!(group(&json("Closed", odd)).expect_err("no cents").path, "$.ConvertedTotal");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::document::{JournalOf, Origin};
+use crate::fx::OwnRate;
 use crate::id::{ContentHash, DocumentKey};
-use crate::mapping::LineClass;
+use crate::mapping::{Conversion, LineClass};
 use crate::money::Currency;
+use crate::own_rate;
 
 const SETUP: &str = r#"{"business_unit":"BU","ledger_name":"L","ledger_id":"1","data_access_set_id":"2",
     "ledger_currency":"USD","conversion_type":"Corporate","time_zone":"UTC","transaction_source":"S",
@@ -48,9 +50,16 @@ fn journal(lines: &[(&str, i64)]) -> Document {
         amount: Money::new(*minor, Currency::USD),
         label: "Fees".to_owned(),
         rule: "r".to_owned(),
+        conversion: None,
     };
     let lines = lines.iter().map(line).collect();
-    of(Body::Journal { of: JournalOf::whole("G1".into()), lines, transactions: 1, reverses: None })
+    of(Body::Journal {
+        of: JournalOf::whole("G1".into()),
+        lines,
+        transactions: 1,
+        reverses: None,
+        rate: None,
+    })
 }
 
 fn invoice(description: &str, order: &str) -> Document {
@@ -202,5 +211,83 @@ proptest! {
         let found = document(&journal(&lines), &Expectation::Moves(Vec::new()), &facts);
         prop_assert_eq!(found.is_empty(), postable, "{:?}", found);
         prop_assert!(postable || !evened);
+    }
+}
+
+/// A journal in Canadian dollars that is worth so many US cents, line by line.
+fn converted(lines: &[(&str, i64, i64)]) -> Document {
+    let cad: Currency = "CAD".parse().expect("a currency");
+    let pairs: Vec<(&str, i64)> = lines.iter().map(|(account, minor, _)| (*account, *minor)).collect();
+    let mut document = journal(&pairs);
+    document.currency = cad;
+    let Body::Journal { lines: own, rate, .. } = &mut document.body else { panic!("a journal") };
+    *rate = OwnRate::of(Money::new(100_000, cad), Money::new(73_000, Currency::USD)).ok();
+    for (line, (.., worth)) in own.iter_mut().zip(lines) {
+        line.amount.currency = cad;
+        line.conversion = Some(Conversion::Accounted(Money::new(*worth, Currency::USD)));
+    }
+    document
+}
+
+#[test]
+fn a_journal_with_a_rate_of_its_own_balances_in_the_ledgers_currency() {
+    let facts = facts(setup(), &["01-000-1", "01-000-2", "02-000-1", "02-000-2"]);
+    let codes = |document: &Document| -> Vec<(String, String)> { judged(document, &facts) };
+    let good = converted(&[("01-000-1", 100_000, 73_000), ("01-000-2", -100_000, -73_000)]);
+    assert_eq!(codes(&good), []);
+    let off = converted(&[("01-000-1", 100_000, 73_000), ("01-000-2", -100_000, -72_999)]);
+    assert_eq!(codes(&off), [reason("unbalanced", "USD"), reason("unbalanced", "USD 01")]);
+    let between = [("01-000-1", 5, 4), ("01-000-2", -5, -3), ("02-000-1", 5, 3), ("02-000-2", -5, -4)];
+    let between = codes(&converted(&between));
+    assert_eq!(between, [reason("unbalanced", "USD 01"), reason("unbalanced", "USD 02")]);
+    let turned = codes(&converted(&[("01-000-1", 5, -4), ("01-000-2", -5, 4)]));
+    assert_eq!(turned, [reason("bad-conversion", "line 1"), reason("bad-conversion", "line 2")]);
+    type Change = fn(&mut Vec<JournalLine>, &mut Option<OwnRate>);
+    let wrong: [Change; 4] = [
+        |lines, _| lines[0].conversion = None,
+        |lines, _| lines[0].conversion = Some(Conversion::RateOf(jiff::civil::date(2026, 9, 1))),
+        |lines, _| lines[0].conversion = Some(Conversion::Accounted(Money::new(73_000, Currency::JPY))),
+        |lines, rate| {
+            *rate = None;
+            lines[1].conversion = None;
+        },
+    ];
+    for change in wrong {
+        let mut document = good.clone();
+        let Body::Journal { lines, rate, .. } = &mut document.body else { panic!("a journal") };
+        change(lines, rate);
+        assert_eq!(codes(&document), [reason("bad-conversion", "line 1")]);
+    }
+}
+
+#[test]
+fn the_settlement_account_is_worth_what_amazon_paid_out() {
+    let facts = facts(setup(), &["01-000-1", "01-000-2"]);
+    let good = converted(&[("01-000-1", 100_000, 73_000), ("01-000-2", -100_000, -73_000)]);
+    let worth = |minor| {
+        let account = "01-000-1".to_owned();
+        Expectation::Moves(vec![
+            (account.clone(), Money::new(100_000, good.currency)),
+            (account, Money::new(minor, Currency::USD)),
+        ])
+    };
+    assert!(document(&good, &worth(73_000), &facts).is_empty());
+    let found = document(&good, &worth(73_001), &facts);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].code.as_str(), found[0].subject.as_str()), ("total-differs", "01-000-1"));
+    assert!(found[0].message.contains("730.00 USD") && found[0].message.contains("730.01 USD"));
+}
+
+#[test]
+fn what_is_more_than_rounding_goes_to_a_person() {
+    let facts = facts(setup(), &["01-000-1", "01-000-2", "01-000-9"]);
+    // Two lines may leave three minor units.
+    for (remainder, wanted) in [(3, vec![]), (4, vec![reason("rounding-exceeds-cap", "USD")])] {
+        let mut document = converted(&[("01-000-1", 100_000, 73_000), ("01-000-2", -100_000, -73_000)]);
+        let Body::Journal { lines, rate: Some(rate), .. } = &mut document.body else { panic!("a journal") };
+        let fixed = [("01-000-1".to_owned(), Money::new(73_000 - remainder, Currency::USD))];
+        let plain = own_rate::unconverted(lines);
+        *lines = own_rate::convert(plain, rate, &fixed, "01-000-9", |_| String::new()).expect("converts");
+        assert_eq!(judged(&document, &facts), wanted, "{remainder}");
     }
 }

@@ -90,6 +90,7 @@ fn booking(booking: wit::Booking) -> Result<mapping::Booking, MoneyError> {
             account: line.account,
             label: line.label,
             rule: line.rule,
+            conversion: None,
         })
     };
     let credit_memo = match booking.credit_memo {

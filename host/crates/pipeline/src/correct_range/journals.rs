@@ -3,9 +3,10 @@
 //! A mapper decides everything about a transaction's lines but what they put on the settlement account: that is
 //! Amazon's total. So what the host made of the settlement account's lines (a part's carry-forward) stays, and only the
 //! other lines are put in the place of those that the posted journal has of its bookings. What a month accrues or takes
-//! back is made again as it was then, and stands for what is taken back later.
+//! back is made again as it was then, and stands for what is taken back later. A journal that was converted by its
+//! settlement's own rate is converted by it again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::Transaction;
@@ -14,12 +15,13 @@ use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::mapping::{JournalLine, Reason, TransactionOutcome};
 use ml_connector_domain::validate::{self, Module};
-use ml_connector_domain::{DocumentKey, Money, accrual};
+use ml_connector_domain::{Date, DocumentKey, Money, accrual, own_rate};
 use ml_connector_storage::{BehindJournal, Change, CorrectionChange, DocumentRow};
 
 use super::{AccountChange, Again, Pair, Worked, named};
 use crate::invoices::last_revision;
 use crate::map::Facts;
+use crate::own_rate::converted_as;
 use crate::reverse::{self, ReverseError};
 use crate::seller::Dated as _;
 use crate::versions::Batch;
@@ -63,14 +65,19 @@ pub(super) async fn again(
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
     let left = keep_halves(parts, seller, (&behind, &mut mapped), in_range).await?;
-    let lines = match replaced_lines(seller, &row.document, &behind, &mapped)? {
+    let Body::Journal { lines: posted, .. } = &row.document.body else { return Ok(Again::Same) };
+    let plain = own_rate::unconverted(posted);
+    let lines = match replaced_lines(seller, &row.document, plain.clone(), &behind, &mapped)? {
         Ok(lines) => lines,
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
-    let Body::Journal { lines: posted, .. } = &row.document.body else { return Ok(Again::Same) };
-    if sums(posted) == sums(&lines) {
+    if sums(&plain) == sums(&lines) {
         return Ok(if left.is_empty() { Again::Same } else { Again::Left(left) });
     }
+    let lines = match converted_as(seller, &row.document, posted, lines)? {
+        Ok(lines) => lines,
+        Err(reason) => return Ok(Again::Left(vec![reason])),
+    };
     match replace(parts, seller, row, lines, (mapped, batches)).await? {
         Ok(worked) => Ok(Again::Differs(Box::new(Worked { left, ..worked }))),
         Err(reasons) => Ok(Again::Left(reasons)),
@@ -135,6 +142,7 @@ async fn map_again(
         transactions.push(transaction);
     }
     // Batches and chunks keep the order.
+    let days = converted_on(parts, seller, behind).await?;
     let mut behind = behind.iter();
     let (mut mapped, mut changes, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for batch in seller.batches(transactions) {
@@ -156,7 +164,7 @@ async fn map_again(
                         transaction: one.transaction.clone(),
                         leg: one.leg.clone(),
                         total: one.total,
-                        lines: as_recognised(seller, &one.leg, lines),
+                        lines: as_recognised(seller, &one.leg, lines, days.get(&one.transaction).copied()),
                         batch: input.name.clone(),
                     }),
                     Err(more) => reasons.extend(more),
@@ -186,32 +194,52 @@ fn lines_of(
     }
 }
 
+/// By transaction, the day of whose rate Fusion converted what a journal in another currency takes back.
+async fn converted_on(
+    parts: &Parts,
+    seller: &Seller,
+    behind: &[BehindJournal],
+) -> Result<HashMap<String, Date>, StageError> {
+    let foreign = |one: &BehindJournal| one.total.currency != seller.ledger.ledger_currency;
+    if !behind.iter().any(|one| one.leg == leg::ACCRUAL_REVERSAL && foreign(one)) {
+        return Ok(HashMap::new());
+    }
+    let accrued = parts.store.accrued(&seller.id, false).await?.into_iter();
+    Ok(accrued.filter_map(|one| Some((one.transaction, accrual::last_day(&one.month)?))).collect())
+}
+
 /// A booking's lines as a journal has them that recognises this leg of the transaction.
-fn as_recognised(seller: &Seller, of: &str, lines: Vec<JournalLine>) -> Vec<JournalLine> {
+fn as_recognised(
+    seller: &Seller,
+    of: &str,
+    lines: Vec<JournalLine>,
+    converted_on: Option<Date>,
+) -> Vec<JournalLine> {
     let account = |purpose| seller.ledger.account(purpose).unwrap_or_default();
     let accrued = || accrual::accrued(&lines, &account(purpose::SETTLEMENT), &account(purpose::DEFERRED));
     match of {
         leg::ACCRUAL => accrued(),
-        leg::ACCRUAL_REVERSAL => accrual::released(&accrued()),
+        leg::ACCRUAL_REVERSAL => accrual::released(&accrued(), converted_on),
         _ => lines,
     }
 }
 
-/// The posted lines without those of its bookings, and with those of today's.
+/// The posted lines, as they were before they were converted, without those of its bookings, and with those of today's.
 fn replaced_lines(
     seller: &Seller,
     document: &Document,
+    mut rest: Vec<JournalLine>,
     behind: &[BehindJournal],
     mapped: &[Mapped],
 ) -> Or<Vec<JournalLine>> {
-    let Body::Journal { lines: posted, .. } = &document.body else { return Ok(Ok(Vec::new())) };
     let settlement = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
     let others = |line: &&JournalLine| line.account != settlement;
-    let booked = summarize(behind.iter().flat_map(|one| &one.lines).filter(others).cloned())?;
-    let mut rest: Vec<JournalLine> = posted.clone();
+    let booked = behind.iter().flat_map(|one| &one.lines).filter(others).cloned().collect();
+    let booked = summarize(accrual::as_entered(&rest, booked))?;
     for line in &booked {
         let same = |one: &JournalLine| {
-            (&one.account, &one.label, one.amount) == (&line.account, &line.label, line.amount)
+            (&one.account, &one.label, one.amount, one.conversion)
+                == (&line.account, &line.label, line.amount, line.conversion)
         };
         match rest.iter().position(same) {
             Some(at) => drop(rest.remove(at)),
@@ -259,7 +287,8 @@ async fn replace(
     let dates = [(Module::GeneralLedger, new.date)].into();
     let facts = Facts::gather(parts, seller, accounts, dates).await?;
     let moved = facts.place(&mut new);
-    let expectation = reverse::expectation(seller, row.expected, &new);
+    let worth = reverse::worth(seller, old)?;
+    let expectation = reverse::expectation(seller, (row.expected, worth), &new);
     let violations = validate::document(&new, &expectation, &facts.at(new.date));
     if !violations.is_empty() {
         return Ok(Err(violations));

@@ -5,8 +5,8 @@ use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::tie_out::TieOut;
 use ml_connector_domain::{Currency, Money};
 
-use super::Sums;
 use super::books::{Books, Row, Settlement};
+use super::{Sums, converted};
 use crate::StageError;
 
 /// What the accounts must hold by Amazon's records.
@@ -57,6 +57,7 @@ pub(super) fn explained(books: &Books<'_>, expected: &Sums) -> Result<TieOut, St
     for settlement in &books.settlements {
         on_its_way(books, settlement, &mut of)?;
     }
+    converted::explained(books, &mut of)?;
     Ok(of)
 }
 
@@ -70,22 +71,23 @@ fn on_its_way(books: &Books<'_>, settlement: &Settlement, of: &mut TieOut) -> Re
         Some((status, trace)) => {
             let trace = trace.as_deref().unwrap_or("none yet");
             let cause = format!("its payout is {status}, reference {trace}");
-            of.open(&books.seller.id, settlement.id(), settlement.total()?, cause);
+            of.open(&books.seller.id, settlement.id(), settlement.in_transit()?, cause);
         }
         None => {
-            of.open(&books.seller.id, settlement.id(), settlement.total()?, "Amazon shows no payout of it")
+            let sum = settlement.in_transit()?;
+            of.open(&books.seller.id, settlement.id(), sum, "Amazon shows no payout of it");
         }
     }
     Ok(())
 }
 
 /// Whether its last journal is dated by the period's end.
-fn settled_by_the_end(books: &Books<'_>, settlement: &Settlement) -> bool {
+pub(super) fn settled_by_the_end(books: &Books<'_>, settlement: &Settlement) -> bool {
     settlement.journaled && settlement.journals.iter().all(|(_, date)| *date <= books.period.last())
 }
 
 /// Whether the journal that holds a transaction is dated by the period's end, and which settlement's that is.
-fn journaled(books: &Books<'_>, settlement: &Settlement, row: &Row) -> bool {
+pub(super) fn journaled(books: &Books<'_>, settlement: &Settlement, row: &Row) -> bool {
     let key = books.journal_of.get(&row.economic_id);
     books.stands_by_the_end(key)
         && key.is_some_and(|key| settlement.journals.iter().any(|(own, _)| own == key))

@@ -7,6 +7,7 @@ use ml_connector_audit::period::Period;
 use ml_connector_domain::accrual::{is_held_back, month_over};
 use ml_connector_domain::canonical::{Group, Payout, SettlementReport, Transaction};
 use ml_connector_domain::document::{Body, Document, JournalOf};
+use ml_connector_domain::fx::OwnRate;
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::{Currency, Date, DocumentKey, Money, Region, Timestamp};
 use ml_connector_storage::{AccruedTransaction, RecordedDocument, Store};
@@ -41,6 +42,10 @@ pub(super) struct Settlement {
     pub(super) rows: Vec<Row>,
     /// What Amazon says that it comes to, and where.
     pub(super) statements: Vec<(&'static str, Money)>,
+    /// What Amazon says that it paid out for it in another currency, and where.
+    pub(super) paid_out: Vec<(&'static str, Money)>,
+    /// The rate by which its journals are converted, where that is its own.
+    pub(super) rate: Option<OwnRate>,
     /// Whether its money has reached the bank, and under which reference.
     pub(super) paid: Option<(String, Option<String>)>,
     /// Its journals that stand, by the day of their accounting date.
@@ -56,6 +61,13 @@ impl Settlement {
 
     pub(super) fn sum(&self) -> Result<Money, StageError> {
         Ok(Money::sum(self.currency, self.rows.iter().map(|row| row.total))?)
+    }
+
+    /// What the bank has to show: what Amazon paid out, in the ledger's currency where its journals are converted by that.
+    pub(super) fn in_transit(&self) -> Result<Money, StageError> {
+        let Some(rate) = &self.rate else { return self.total() };
+        let stated = self.paid_out.iter().find(|(_, paid)| paid.currency == rate.converted.currency);
+        Ok(stated.map_or(rate.converted, |(_, paid)| *paid))
     }
 
     /// What Amazon says first, else what its transactions come to.
@@ -260,6 +272,11 @@ async fn settlement(
     let Some(currency) = currency else { return Ok(None) };
     let (mut statements, paid) = statements(store, seller, settlement_id.as_deref()).await?;
     statements.extend(group.stated_total.map(|total| ("the group", total)));
+    statements.extend(group.converted_total.map(|total| ("the group", total)));
+    let (mut paid_out, mut own) = (Vec::new(), Vec::new());
+    for (source, stated) in statements {
+        if stated.currency == currency { &mut own } else { &mut paid_out }.push((source, stated));
+    }
     let months = journals.iter().filter_map(|document| match &document.body {
         Body::Journal { of: JournalOf::Settlement { part, adjustment: None, .. }, .. } => {
             Some(part.as_ref().map_or(1, |part| part.of))
@@ -273,7 +290,9 @@ async fn settlement(
         region,
         currency,
         rows,
-        statements,
+        statements: own,
+        paid_out,
+        rate: journals.iter().find_map(|document| document.own_rate().copied()),
         paid,
         journaled: u32::try_from(standing) == Ok(wanted),
         journals: journals.iter().map(|document| (document.key.clone(), document.date)).collect(),

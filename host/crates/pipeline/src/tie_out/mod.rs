@@ -9,6 +9,7 @@
 
 mod balances;
 mod books;
+mod converted;
 mod deferred;
 mod settlements;
 

@@ -11,21 +11,24 @@ use ml_connector_storage::Store;
 use super::books::{Books, Settlement};
 use crate::StageError;
 
-/// T1: what Amazon says of a settlement in several places is the same.
+/// T1: what Amazon says of a settlement in several places is the same: what it comes to, and what was paid out for it in
+/// another currency.
 pub(super) fn statements(books: &Books<'_>) -> TieOut {
     let mut of = TieOut::new("T1");
     let seller = &books.seller.id;
     for settlement in books.of_period() {
-        let Some(((first, total), others)) = settlement.statements.split_first() else {
+        if settlement.statements.is_empty() {
             let nothing = Money::zero(settlement.currency);
             of.open(seller, settlement.id(), nothing, "Amazon has stated no total anywhere yet");
-            continue;
-        };
-        if others.is_empty() {
-            of.open(seller, settlement.id(), *total, format!("only {first} states a total so far"));
         }
-        for (source, stated) in others {
-            of.check(seller, settlement.id(), *total, *stated, &format!("{first} and {source} differ"));
+        if let [(only, total)] = settlement.statements.as_slice() {
+            of.open(seller, settlement.id(), *total, format!("only {only} states a total so far"));
+        }
+        for stated in [&settlement.statements, &settlement.paid_out] {
+            let Some(((first, total), others)) = stated.split_first() else { continue };
+            for (source, stated) in others {
+                of.check(seller, settlement.id(), *total, *stated, &format!("{first} and {source} differ"));
+            }
         }
     }
     of

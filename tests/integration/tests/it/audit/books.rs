@@ -158,6 +158,11 @@ async fn hledger_accepts_the_books_and_sums_them_as_we_do() {
     };
     hledger(&["check"]);
     hledger(&["check", "--strict"]);
+    let text = std::fs::read_to_string(&path).expect("is there");
+    assert!(text.contains(" @@ "), "journals say what they are worth in the ledger's currency");
+    let rounding = setup.account(purpose::ROUNDING).expect("an account");
+    let left = hledger(&["balance", &rounding, "--no-total"]);
+    assert_eq!(left.trim(), "", "nothing stands there in the settlements' currencies");
     let csv = hledger(&["balance", "--flat", "--no-total", "--layout=bare", "-O", "csv"]);
     let mut theirs = BTreeMap::new();
     for line in csv.lines().skip(1) {

@@ -1,10 +1,10 @@
 //! Batches, journals and lines, as an import makes them.
 
-use super::check::{account, net};
+use super::check::{account, given, net};
 use super::load::{InterfaceRow, iso};
 use crate::World;
 use crate::fusion::{FusionState, lov};
-use crate::scenario::{Currency, combination, names};
+use crate::scenario::{Currency, combination, names, rates};
 
 /// An imported batch.
 #[derive(Debug, Clone)]
@@ -76,6 +76,10 @@ pub struct GlLine {
     pub currency: Currency,
     /// Debit in minor units; negative for a credit.
     pub net: i64,
+    /// The same in the ledger's currency.
+    pub accounted: i64,
+    /// CurrencyConversionDate; none where the amount came along, or nothing is converted.
+    pub converted_on: Option<String>,
     /// Description.
     pub description: String,
     /// REFERENCE21: the line's own key.
@@ -102,9 +106,53 @@ pub(super) fn batches(
             batches.push((reference, batch(world, state, seller, row, request)));
             batches.len() - 1
         });
-        add(&mut batches[at].1, row, codes.contains(&"WF02"));
+        add(world, &mut batches[at].1, row, codes.contains(&"WF02"));
     }
-    batches.into_iter().map(|(_, batch)| batch).collect()
+    let mut batches: Vec<JournalBatch> = batches.into_iter().map(|(_, batch)| batch).collect();
+    batches.iter_mut().flat_map(|batch| &mut batch.journals).for_each(even_out);
+    batches
+}
+
+/// What rounding leaves of the lines that were converted by one day's rate goes to the largest of them (assumed: General
+/// Ledger balances a journal in its own currency).
+fn even_out(journal: &mut Journal) {
+    let mut days: Vec<String> = journal.lines.iter().filter_map(|line| line.converted_on.clone()).collect();
+    days.sort_unstable();
+    days.dedup();
+    for day in days {
+        let own = |line: &&mut GlLine| line.converted_on.as_ref() == Some(&day);
+        let sum: i64 = journal.lines.iter_mut().filter(own).map(|line| line.accounted).sum();
+        // Under suspense posting a journal may not balance: then nothing is rounded away.
+        let entered: i64 = journal.lines.iter_mut().filter(own).map(|line| line.net).sum();
+        let largest = journal.lines.iter_mut().filter(own).rev().max_by_key(|line| line.net.abs());
+        if let (0, Some(line)) = (entered, largest) {
+            line.accounted -= sum;
+        }
+    }
+}
+
+/// What a row is worth in the ledger's currency, and the day of the rate by which that was worked out.
+fn accounted(world: &World, ledger: Currency, row: &InterfaceRow) -> (i64, Option<String>) {
+    let (Some(currency), Some(net)) = (Currency::of(row.at(6)), net(row)) else { return (0, None) };
+    if currency == ledger {
+        return (net, None);
+    }
+    if let Some(given) = given(row, ledger) {
+        return (given, None);
+    }
+    let day = iso(row.at(65)).unwrap_or_default();
+    let rate = match row.at(64) {
+        "User" => decimal_rate(row.at(66), currency, ledger),
+        conversion => lov::rate(world, conversion, (currency, ledger), &day),
+    };
+    (rates::at(net, rate.unwrap_or(0)), Some(day))
+}
+
+/// A rate that came along, for minor units.
+fn decimal_rate(text: &str, from: Currency, to: Currency) -> Option<rates::PerMillion> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{fraction:0<6.6}").parse::<i64>().ok()?;
+    Some(digits * 10_i64.pow(to.places()) / 10_i64.pow(from.places()))
 }
 
 fn batch(
@@ -136,7 +184,9 @@ fn batch(
     }
 }
 
-fn add(batch: &mut JournalBatch, row: &InterfaceRow, to_suspense: bool) {
+fn add(world: &World, batch: &mut JournalBatch, row: &InterfaceRow, to_suspense: bool) {
+    let ledger = world.scenario.sellers[batch.seller].fusion.ledger_currency;
+    let (accounted, converted_on) = accounted(world, ledger, row);
     let (Some(currency), Some(net)) = (Currency::of(row.at(6)), net(row)) else { return };
     let date = iso(row.at(3)).unwrap_or_default();
     let period = date.parse().map(lov::period_name).unwrap_or_default();
@@ -151,7 +201,10 @@ fn add(batch: &mut JournalBatch, row: &InterfaceRow, to_suspense: bool) {
             date,
             category: row.at(5).to_owned(),
             currency,
-            conversion: optional(row.at(64)),
+            conversion: match given(row, ledger) {
+                Some(_) if currency != ledger => Some("User".to_owned()),
+                _ => optional(row.at(64)),
+            },
             reference: optional(row.at(48)),
             lines: Vec::new(),
         });
@@ -162,6 +215,8 @@ fn add(batch: &mut JournalBatch, row: &InterfaceRow, to_suspense: bool) {
         account: if to_suspense { suspense() } else { account(row) },
         currency,
         net,
+        accounted,
+        converted_on,
         description: row.at(52).to_owned(),
         key: row.at(53).to_owned(),
     });

@@ -23,6 +23,19 @@ pub(super) fn net(row: &InterfaceRow) -> Option<i64> {
     Some(amount(currency, row.at(39))? - amount(currency, row.at(40))?)
 }
 
+/// Accounted debit less credit in the ledger's minor units, where a row brings them along.
+pub(super) fn given(row: &InterfaceRow, ledger: Currency) -> Option<i64> {
+    let given = !row.at(41).is_empty() || !row.at(42).is_empty();
+    given.then(|| Some(amount(ledger, row.at(41))? - amount(ledger, row.at(42))?)).flatten()
+}
+
+/// Whether a row's accounted amounts are none, or stand on the other side than what is entered.
+fn askew(row: &InterfaceRow, ledger: Currency) -> bool {
+    let filled = |column: usize| !row.at(column).is_empty();
+    let unread = [41, 42].iter().any(|column| amount(ledger, row.at(*column)).is_none());
+    unread || (filled(41) && !filled(39)) || (filled(42) && !filled(40))
+}
+
 /// What must balance: batch, journal, period or date, category, currency and actual flag.
 type Balanced<'a> = [&'a str; 6];
 
@@ -38,9 +51,11 @@ pub(super) fn codes(
     rows: &[InterfaceRow],
     to_suspense: bool,
 ) -> Vec<Vec<&'static str>> {
-    let mut sums = BTreeMap::<Balanced<'_>, i64>::new();
+    let mut sums = BTreeMap::<Balanced<'_>, (i64, i64)>::new();
     for row in rows {
-        *sums.entry(balanced(row)).or_default() += net(row).unwrap_or(0);
+        let sum = sums.entry(balanced(row)).or_default();
+        sum.0 += net(row).unwrap_or(0);
+        sum.1 += given(row, ledger).unwrap_or(0);
     }
     rows.iter()
         .zip(1_usize..)
@@ -58,10 +73,11 @@ pub(super) fn codes(
             let empty = net(row).is_none_or(|net| net == 0);
             let reserved = [45, 96, 97, 98].iter().any(|n| !row.at(*n).is_empty());
             let reversal = row.at(49) == "Yes" && row.at(50).is_empty();
-            if row.at(1) != "NEW" || !matches!(row.at(8), "A" | "B" | "E") || empty || reserved || reversal {
+            let odd = row.at(1) != "NEW" || !matches!(row.at(8), "A" | "B" | "E") || askew(row, ledger);
+            if odd || empty || reserved || reversal {
                 codes.push("EG01");
             }
-            if sums.get(&balanced(row)).is_some_and(|sum| *sum != 0) {
+            if sums.get(&balanced(row)).is_some_and(|sum| *sum != (0, 0)) {
                 codes.push(if state.knobs.suspense { "WU01" } else { "EU02" });
             }
             codes

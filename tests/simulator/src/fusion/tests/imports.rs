@@ -155,13 +155,12 @@ fn each_wrong_row_has_its_code_and_nothing_of_its_group_is_imported() {
 
 #[test]
 fn a_foreign_line_needs_a_type_that_has_a_rate() {
-    let rows: [(&[(usize, &str)], &str); 6] = [
+    let rows: [(&[(usize, &str)], &str); 5] = [
         (&[(64, "Invented"), (65, "2026/09/02")], "EC11"),
         (&[(64, "User"), (65, "2026/09/02")], "EC01"),
         (&[(64, "Corporate")], "EC02"),
         (&[(64, "Spot"), (65, "2026/09/02")], "EC06"),
         (&[(64, "Corporate"), (65, "2026/09/02")], ""),
-        (&[(41, "13.00"), (42, "")], ""),
     ];
     for (cells, code) in rows {
         let fusion = Fusion::new();
@@ -179,6 +178,75 @@ fn a_foreign_line_needs_a_type_that_has_a_rate() {
         let lines = report.split("Error Key").next().unwrap_or_default();
         assert!(lines.contains(code), "{cells:?}: {lines}");
     }
+}
+
+/// A journal of 12.50 euros with converted amounts as they are given: debit row and credit row, columns 41 and 42.
+fn converted(fusion: &Fusion, cells: [(usize, &str); 2]) -> String {
+    let rows = [39, 40]
+        .into_iter()
+        .zip(cells)
+        .map(|(side, (column, text))| changed(changed(row(fusion, side), 6, "EUR"), column, text));
+    submit(fusion, &zipped("GlInterface.csv", &rows.collect::<Vec<_>>(), 149));
+    fusion.wait(12_000);
+    fusion.committed();
+    let state = locked(&fusion.world.fusion);
+    let report = state.reports().join("\n");
+    report.split("Error Key").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn converted_amounts_that_come_along_are_taken_as_they_are_and_must_balance() {
+    let rows = [
+        ([(41, "13.57"), (42, "13.57")], ""),
+        ([(41, "13.57"), (42, "13.56")], "EU02"),
+        ([(41, "13.57"), (41, "13.57")], "EG01"),
+        ([(41, "13.575"), (42, "13.575")], "EG01"),
+        ([(41, "13.57"), (52, "no worth")], "EC03"),
+    ];
+    for (cells, code) in rows {
+        let fusion = Fusion::new();
+        let report = converted(&fusion, cells);
+        assert!(report.contains(code), "{cells:?}: {report}");
+        assert_eq!(fusion.count("batches"), u64::from(code.is_empty()), "{cells:?}");
+    }
+    let fusion = Fusion::new();
+    converted(&fusion, [(41, "13.57"), (42, "13.57")]);
+    let (_, page) = fusion.get("journalBatches", &[("expand", "journalHeaders.journalLines")]);
+    let batch = &page["items"][0];
+    assert_eq!(batch["RunningTotalAccountedDr"].to_string(), "13.57");
+    let header = &batch["journalHeaders"]["items"][0];
+    assert_eq!(
+        (&header["UserCurrencyConversionType"], &header["CurrencyCode"]),
+        (&json!("User"), &json!("EUR"))
+    );
+    let lines = &header["journalLines"]["items"];
+    let shown = |line: usize, name: &str| lines[line][name].to_string();
+    assert_eq!((shown(0, "EnteredDr"), shown(0, "AccountedDr")), ("12.50".into(), "13.57".into()));
+    assert_eq!((shown(1, "AccountedDr"), shown(1, "AccountedCr")), ("null".into(), "13.57".into()));
+}
+
+/// What is converted by a day's rate balances in the ledger's currency, line by line rounded.
+#[test]
+fn a_rate_converts_each_line_and_the_largest_takes_what_rounding_leaves() {
+    let fusion = Fusion::new();
+    let dated = |cells: Cells| changed(changed(changed(cells, 6, "EUR"), 64, "Corporate"), 65, "2026/09/01");
+    let mut rows = vec![dated(changed(row(&fusion, 39), 39, "10.00"))];
+    rows.extend((0..3).map(|_| dated(changed(row(&fusion, 40), 40, "3.33"))));
+    rows.push(dated(changed(row(&fusion, 40), 40, "0.01")));
+    submit(&fusion, &zipped("GlInterface.csv", &rows, 149));
+    fusion.wait(12_000);
+    fusion.committed();
+    let state = locked(&fusion.world.fusion);
+    let lines = &state.batches[0].journals[0].lines;
+    assert_eq!(lines.iter().map(|line| line.accounted).sum::<i64>(), 0);
+    let rate = crate::scenario::rates::daily(
+        crate::scenario::Currency::Eur,
+        crate::scenario::Currency::Usd,
+        jiff::civil::date(2026, 9, 1),
+    );
+    assert_eq!(lines[1].accounted, crate::scenario::rates::at(-333, rate));
+    assert!((lines[0].accounted - crate::scenario::rates::at(1_000, rate)).abs() <= 2);
+    assert!(lines.iter().all(|line| line.converted_on.as_deref() == Some("2026-09-01")));
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod tests;
 use rand::RngExt as _;
 
 use super::breakdowns::{leaf, node, refund_item, transaction_item};
-use super::finances::{Books, CYCLE, Group};
+use super::finances::{Books, CYCLE, Group, deposit};
 use super::{Item, Marketplace, Order};
 use crate::clock::{DAY, HOUR};
 
@@ -172,7 +172,9 @@ impl Books<'_> {
             id: format!("FEG{:03}{code}99x{number:08x}", self.seller),
             start,
             end: start + 2 * DAY,
+            deposit: deposit(marketplace, self.home),
             total: 0,
+            paid_out: 0,
             transactions: 0,
             total_missing: false,
         });

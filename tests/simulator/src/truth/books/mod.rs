@@ -9,7 +9,12 @@
 //! * What is held back over a month's end is accrued in that month and taken back in the month of its release.
 //! * A settlement's cash is taken up by a receipt on its last day, as far as an invoice or credit memo stands for it.
 //!
-//! Days and months are those of the ledger's zone. Every amount is in the currency of its document.
+//! Days and months are those of the ledger's zone. Every amount is in the currency of its document; what journals in
+//! another currency than the ledger's are worth in that is reckoned beside it ([`super::worth`]):
+//!
+//! * A settlement that Amazon paid out in the ledger's currency is worth that, each of its rows in proportion.
+//! * Any other is worth what Fusion's rate of its journals' days says, and what is carried forward comes in at the rate at
+//!   which it went out. What was held back over a month's end is taken back at that month's rate.
 
 mod goods;
 mod legs;
@@ -22,6 +27,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::balances::{Balances, of_purpose};
+use super::worth::{Rate, Worth};
 use super::{LATE_GRACE, ORDER_GRACE, VERY_LATE_GRACE, is_invoiced, is_late, planted, refunds};
 use crate::World;
 use crate::clock::DAY;
@@ -34,15 +40,16 @@ use sales::{Sold, sold};
 const ACCRUAL_GRACE: i64 = 4 * DAY;
 
 /// What should be there by now.
-pub(super) fn books(world: &World, state: &FusionState) -> Balances {
+pub(super) fn books(world: &World, state: &FusionState) -> (Balances, Worth) {
     let zones = world.scenario.sellers.iter().map(|seller| zone(seller.fusion.time_zone)).collect();
     let seen = state.invoices.iter().filter_map(|invoice| invoice.subject().strip_suffix("/1")).collect();
-    let mut books = Books { world, now: world.clock.now(), zones, seen, balances: Balances::default() };
+    let (balances, worth) = (Balances::default(), Worth::default());
+    let mut books = Books { world, now: world.clock.now(), zones, seen, balances, worth };
     books.invoices();
     books.credit_memos();
     books.settlements();
     books.accruals();
-    books.balances
+    (books.balances, books.worth)
 }
 
 fn zone(name: &str) -> TimeZone {
@@ -56,6 +63,7 @@ struct Books<'a> {
     /// Orders of which somebody saw that a part had left.
     seen: HashSet<&'a str>,
     balances: Balances,
+    worth: Worth,
 }
 
 impl Books<'_> {
@@ -75,6 +83,19 @@ impl Books<'_> {
     fn add(&mut self, (seller, month): (usize, Date), account: &str, currency: Currency, net: i64) {
         let month = month.strftime("%Y-%m").to_string();
         self.balances.add(seller, &month, account, currency, net);
+    }
+
+    /// A journal's line: in the ledger's currency it is worth what the rate says.
+    fn journal(&mut self, place: (usize, Date), account: &str, currency: Currency, (net, rate): (i64, Rate)) {
+        self.add(place, account, currency, net);
+        let (seller, month) = place;
+        if self.ledger(seller) != currency {
+            self.worth.add(seller, &month.strftime("%Y-%m").to_string(), account, (net, rate));
+        }
+    }
+
+    fn ledger(&self, seller: usize) -> Currency {
+        self.world.scenario.sellers[seller].fusion.ledger_currency
     }
 
     /// What is sold is a credit, the receivable the debit; what is taken back has the opposite sign.
@@ -176,32 +197,41 @@ impl Books<'_> {
         }
         let due = super::due(self.world);
         let planted = planted::settlements(self.world);
-        for ((group, own), due) in self.world.scenario.groups.iter().zip(by_group).zip(due) {
+        let groups = self.world.scenario.groups.iter().enumerate();
+        for (((n, group), own), due) in groups.zip(by_group).zip(due) {
             if due < self.now && !own.is_empty() && !planted.contains(group.id.as_str()) {
-                self.settlement(group, &own);
+                self.settlement((n, group), &own);
                 self.cash(group, &own);
             }
         }
     }
 
-    fn settlement(&mut self, group: &Group, own: &[&Transaction]) {
-        let last = self.month(group.seller, group.end);
-        let mut carried = 0;
+    /// The rate of a settlement's journal of a month.
+    fn rate(&self, (n, group): (usize, &Group), month: Date) -> Rate {
+        let end = Timestamp::from_millisecond(group.end).unwrap_or_default();
+        let end = self.zones[group.seller].to_datetime(end).date();
+        let day = if month == end.first_of_month() { end } else { month.last_of_month() };
+        Rate::own(self.world, n)
+            .unwrap_or_else(|| Rate::daily(group.currency, self.ledger(group.seller), day))
+    }
+
+    fn settlement(&mut self, (n, group): (usize, &Group), own: &[&Transaction]) {
+        let (seller, currency) = (group.seller, group.currency);
+        let last = self.month(seller, group.end);
+        let [carry_forward, settled] = ["carry_forward", "settlement"].map(of_purpose);
         for transaction in own {
-            let month = self.month(group.seller, transaction.posted).min(last);
+            let month = self.month(seller, transaction.posted).min(last);
+            let rate = self.rate((n, group), month);
             for (account, amount) in legs(transaction).into_iter().chain(self.goods(transaction)) {
-                self.add((group.seller, month), &account, group.currency, -amount);
+                self.journal((seller, month), &account, currency, (-amount, rate));
             }
             let total = transaction.total();
             if month < last {
-                carried += total;
-                self.add((group.seller, month), &of_purpose("carry_forward"), group.currency, total);
-            } else {
-                self.add((group.seller, month), &of_purpose("settlement"), group.currency, total);
+                self.journal((seller, month), &carry_forward, currency, (total, rate));
+                self.journal((seller, last), &carry_forward, currency, (-total, rate));
             }
+            self.journal((seller, last), &settled, currency, (total, rate));
         }
-        self.add((group.seller, last), &of_purpose("carry_forward"), group.currency, -carried);
-        self.add((group.seller, last), &of_purpose("settlement"), group.currency, carried);
     }
 
     /// A receipt cannot be negative: what a settlement takes back on balance stays on clearing.
@@ -226,19 +256,21 @@ impl Books<'_> {
             if month == back {
                 continue;
             }
-            self.accrual(held, month, 1);
-            self.accrual(held, back, -1);
+            let (currency, ledger) = (held.marketplace.currency, self.ledger(held.seller));
+            let rate = Rate::daily(currency, ledger, month.last_of_month());
+            self.accrual(held, month, (1, rate));
+            self.accrual(held, back, (-1, rate));
         }
     }
 
-    fn accrual(&mut self, held: &Transaction, month: Date, sign: i64) {
+    fn accrual(&mut self, held: &Transaction, month: Date, (sign, rate): (i64, Rate)) {
         if self.end_of(held.seller, month).saturating_add(ACCRUAL_GRACE) >= self.now {
             return;
         }
         let (place, currency) = ((held.seller, month), held.marketplace.currency);
         for (account, amount) in legs(held).into_iter().chain(self.goods(held)) {
-            self.add(place, &account, currency, -amount * sign);
+            self.journal(place, &account, currency, (-amount * sign, rate));
         }
-        self.add(place, &of_purpose("deferred"), currency, held.total() * sign);
+        self.journal(place, &of_purpose("deferred"), currency, (held.total() * sign, rate));
     }
 }

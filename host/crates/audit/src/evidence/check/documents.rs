@@ -52,6 +52,7 @@ impl Archive {
             && document.seller.as_str() == trace.seller
             && document.revision == trace.revision
             && document.currency.code() == trace.currency
+            && document.own_rate() == trace.rate.as_ref()
             && document.origin.input == trace.input
             && document.origin.mapper == trace.mapper
             && document.origin.catalog == trace.catalog
@@ -136,20 +137,14 @@ impl Archive {
                 Err(error) => self.wrong("EVI-ALTERED", format!("{path}: {error}")),
             }
         }
-        for traced in &trace.lines {
-            let line = &traced.line;
-            let amount = Money::parse(&line.amount, currency).map_or(0, |money| i128::from(money.minor));
-            let key = (line.account.clone(), line.text.clone(), amount < 0);
-            match sums.remove(&key) {
+        for ((account, label, credit), (amount, booked)) in journaled(trace, currency) {
+            match sums.remove(&(account.clone(), label.clone(), credit)) {
                 Some(sum) if sum != amount => {
-                    let words = format!(
-                        "{path}: {} {} sums to another amount than {}",
-                        line.account, line.text, line.amount
-                    );
+                    let words = format!("{path}: {account} {label} sums to {sum} minor units, not {amount}");
                     self.wrong("EVI-SUM", words);
                 }
-                None if traced.from.iter().any(|part| part.amount.is_some()) => {
-                    self.wrong("EVI-SUM", format!("{path}: nothing sums to {} {}", line.account, line.text));
+                None if booked => {
+                    self.wrong("EVI-SUM", format!("{path}: nothing sums to {account} {label}"));
                 }
                 _ => {}
             }
@@ -161,4 +156,18 @@ impl Archive {
             );
         }
     }
+}
+
+/// A journal's lines by account, label and side, with whether bookings stand behind them. Lines that are converted by
+/// rates of different days are apart in the journal, and are the sum of the same bookings.
+fn journaled(trace: &Trace, currency: Currency) -> BTreeMap<(String, String, bool), (i128, bool)> {
+    let mut sums = BTreeMap::<_, (i128, bool)>::new();
+    for traced in &trace.lines {
+        let line = &traced.line;
+        let amount = Money::parse(&line.amount, currency).map_or(0, |money| i128::from(money.minor));
+        let sum = sums.entry((line.account.clone(), line.text.clone(), amount < 0)).or_default();
+        sum.0 += amount;
+        sum.1 |= traced.from.iter().any(|part| part.amount.is_some());
+    }
+    sums
 }

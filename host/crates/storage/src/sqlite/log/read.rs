@@ -70,7 +70,8 @@ impl SqliteStore {
         let read = |row: &SqliteRow| {
             let mut behind = behind_row(row)?;
             if behind.leg == "accrual-reversal" {
-                behind.lines = accrual::released(&behind.lines);
+                let month: String = get(row, "month")?;
+                behind.lines = accrual::released(&behind.lines, accrual::last_day(&month));
                 behind.total = behind.total.negated();
             }
             Ok(behind)
