@@ -1,7 +1,39 @@
 // What a mapper in JavaScript needs: money that loses no digit, accounts, lines.
 //
 // An amount comes as a JavaScript number of minor units. Numbers are exact up to 2^53 - 1 (90 trillion in cents); whatever
-// is larger has been rounded before it gets here, and is told by just that: it goes to review, never into the books.
+// is larger has been rounded before it gets here, and is told by just that. `mapper` looks at every amount that comes in
+// and goes out, so that no mapping can forget to: such a record goes to review, never into the books.
+
+/** The exports of a mapper of one order and one transaction at a time. */
+export function mapper({ describe, mapOrder, mapTransaction }) {
+    const each = (map) => (context, records) => records.map((record) => guarded(context, record, map));
+    return { describe, mapOrders: each(mapOrder), mapTransactions: each(mapTransaction) };
+}
+
+function guarded(context, record, map) {
+    if (!exact(record)) {
+        const message = "it has an amount of more than 2^53 minor units, which JavaScript cannot hold";
+        return review("amount-too-large", record.id, message);
+    }
+    const outcome = map(context, record);
+    if (!exact(outcome)) {
+        const message = "the mapper made an amount that is no whole number of minor units below 2^53";
+        return review("amount-inexact", record.id, message);
+    }
+    return outcome;
+}
+
+/** Whether all amounts in a record or an outcome are whole numbers that JavaScript holds exactly. */
+function exact(value) {
+    if (Array.isArray(value)) return value.every(exact);
+    if (value === null || typeof value !== "object") return true;
+    if ("minor" in value && !Number.isSafeInteger(value.minor)) return false;
+    return Object.values(value).every(exact);
+}
+
+function review(code, subject, message) {
+    return { tag: "review", val: [{ code, message, subject, extra: [] }] };
+}
 
 /** Why a person has to look. */
 export class Review extends Error {
@@ -11,17 +43,9 @@ export class Review extends Error {
     }
 }
 
-/** An amount of `minor` units, as long as it is exact. */
-export function money(minor, currency) {
-    if (!Number.isSafeInteger(minor)) {
-        throw new Review("amount-too-large", currency, "the amount is too large for a mapper in JavaScript");
-    }
-    return { minor, currency };
-}
-
 /** The opposite of an amount; there is no negative zero in a ledger. */
 export function negated(amount) {
-    return money(amount.minor === 0 ? 0 : -amount.minor, amount.currency);
+    return { minor: amount.minor === 0 ? 0 : -amount.minor, currency: amount.currency };
 }
 
 /** The whole combination for a natural account and a cost centre. */

@@ -1,19 +1,13 @@
 // The smallest mapper that posts something, in JavaScript: every charge to the product's revenue, every leg to clearing.
 // It maps what `plugins/minimal` maps, to the same bytes.
 
-import { collect, combination, journalLine, money, negated, product } from "./kit.js";
+import { collect, combination, journalLine, mapper, negated, product } from "./kit.js";
 
-export function describe() {
-    return { name: "minimal-javascript", version: "0.1.0", settings: [], extra: [] };
-}
-
-export function mapOrders(context, orders) {
-    return orders.map((order) => mapOrder(context, order));
-}
-
-export function mapTransactions(context, transactions) {
-    return transactions.map((transaction) => mapTransaction(context, transaction));
-}
+export const { describe, mapOrders, mapTransactions } = mapper({
+    describe: () => ({ name: "minimal-javascript", version: "0.1.0", settings: [], extra: [] }),
+    mapOrder,
+    mapTransaction,
+});
 
 function mapOrder(context, order) {
     if (order.status !== "SHIPPED") {
@@ -24,7 +18,7 @@ function mapOrder(context, order) {
         const entry = product(context, item.sku, order.marketplace);
         return {
             description: `${charge.kind} ${item.sku}`,
-            amount: money(charge.amount.minor, charge.amount.currency),
+            amount: charge.amount,
             quantity: item.quantityFulfilled,
             account: combination(context.ledger, entry.revenueAccount, entry.costCenter),
             sku: item.sku,
@@ -38,12 +32,9 @@ function mapOrder(context, order) {
 
 function mapTransaction(context, transaction) {
     const moving = transaction.legs.filter((leg) => leg.amount.minor !== 0);
-    const legs = collect(moving, (leg) => {
-        const amount = money(leg.amount.minor, leg.amount.currency);
-        return journalLine(context, "clearing", "everything", negated(amount));
-    });
+    const legs = collect(moving, (leg) => journalLine(context, "clearing", "everything", negated(leg.amount)));
     const settled = collect([transaction.total], (total) =>
-        journalLine(context, "settlement", "Settlement", money(total.minor, total.currency)),
+        journalLine(context, "settlement", "Settlement", total),
     );
     const reasons = [...legs.reasons, ...settled.reasons];
     if (reasons.length > 0) {

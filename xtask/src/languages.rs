@@ -1,7 +1,9 @@
 //! Builds the mappers in other languages to components: Python by componentize-py, JavaScript by componentize-qjs.
 //!
 //! Their tools come from the package managers of those languages, in the versions that the plugins pin, into folders of
-//! their own below the cache. A component is built again only if its sources or its tool's pin have changed.
+//! their own below the cache. A component is built, and its native tests are run, again only if its sources or its tool's
+//! pin have changed. Each is built twice: without imports, as a tenant would, and as its tool does if it is not told
+//! otherwise, with WASI's (`<name>-wasi`), to be refused by the sandbox or served by a policy that says so.
 //!
 //! # To add a language
 //!
@@ -27,53 +29,111 @@ const WORLD: &str = "mapper";
 struct Language {
     /// Its plugin's folder.
     name: &'static str,
-    /// Programs that must be there, each with what to do where it is not.
-    needs: &'static [(&'static str, &'static str)],
+    /// Programs that must be there.
+    needs: &'static [Program],
     /// What the component is made of, below its folder; the first names the tools.
     sources: &'static [&'static str],
-    /// Installs its tools into a folder.
+    /// Installs its tools: from the plugin's folder, into another.
     install: fn(&Path, &Path) -> Result<()>,
-    /// Writes the component: tools, plugin, contract, target.
-    build: fn(&Path, &Path, &Path, &Path) -> Result<()>,
+    /// Runs the mapper's native tests.
+    test: fn(&Place) -> Result<()>,
+    /// Writes the component, with or without WASI's imports.
+    build: fn(&Place, &Path, Wasi) -> Result<()>,
+}
+
+/// A program of the machine's.
+struct Program {
+    name: &'static str,
+    /// The oldest that will do, as `major.minor`.
+    least: (u32, u32),
+    /// What to do where it is missing or older.
+    advice: &'static str,
+}
+
+/// Where a component is made.
+struct Place {
+    tools: PathBuf,
+    plugin: PathBuf,
+    wit: PathBuf,
+}
+
+/// What becomes of the WASI that an interpreter is linked with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wasi {
+    /// Its functions trap within the component: nothing is imported.
+    Stubbed,
+    /// It is imported.
+    Imported,
 }
 
 const LANGUAGES: [Language; 2] = [
     Language {
         name: "python",
-        needs: &[("python3", "install Python 3.10 or newer with its venv module (Debian: python3-venv)")],
-        sources: &["requirements.txt", "mapper.py", "kit.py"],
+        // The bindings that the native tests read name `typing.Self`.
+        needs: &[Program {
+            name: "python3",
+            least: (3, 11),
+            advice: "install Python 3.11 or newer with its venv module (Debian: python3-venv)",
+        }],
+        sources: &["requirements.txt", "mapper.py", "kit.py", "test_mapper.py"],
         install: install_python,
+        test: test_python,
         build: build_python,
     },
     Language {
         name: "javascript",
-        needs: &[("node", "install Node.js 20 or newer"), ("npm", "install npm, which comes with Node.js")],
-        sources: &["package-lock.json", "package.json", "mapper.js", "kit.js"],
+        needs: &[
+            Program { name: "node", least: (20, 0), advice: "install Node.js 20 or newer" },
+            Program {
+                name: "npm",
+                least: (9, 0),
+                advice: "install npm 9 or newer, which comes with Node.js",
+            },
+        ],
+        sources: &["package-lock.json", "package.json", "mapper.js", "kit.js", "mapper.test.js"],
         install: install_javascript,
+        test: test_javascript,
         build: build_javascript,
     },
 ];
 
 fn install_python(plugin: &Path, tools: &Path) -> Result<()> {
-    process::run(Command::new("python3").args(["-m", "venv"]).arg(tools))?;
+    quietly(Command::new("python3").args(["-m", "venv"]).arg(tools))
+        .context("Python's venv module is missing or broken (Debian: install python3-venv)")?;
     let mut pip = Command::new(tools.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    process::run(pip.arg(plugin.join("requirements.txt")))
+    // Built ones only: a package that had to be compiled here would fetch a compiler's parts.
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
+    process::run(pip.arg("--requirement").arg(plugin.join("requirements.txt")))
+}
+
+/// Looks for modules in the tools' folder alone, not wherever the machine's Python does, and leaves nothing it compiled
+/// beside the sources.
+fn componentize_py(place: &Place) -> Command {
+    let mut python = Command::new(place.tools.join("bin/componentize-py"));
+    python.env("VIRTUAL_ENV", &place.tools).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.arg("--wit-path").arg(&place.wit).args(["--world", WORLD]);
+    python
+}
+
+fn test_python(place: &Place) -> Result<()> {
+    let bindings = place.tools.join("bindings");
+    if bindings.exists() {
+        fs::remove_dir_all(&bindings)?;
+    }
+    quietly(componentize_py(place).arg("bindings").arg(&bindings))?;
+    let mut python = Command::new(place.tools.join("bin/python"));
+    python.env("PYTHONPATH", &bindings).env("PYTHONDONTWRITEBYTECODE", "1");
+    quietly(python.args(["-m", "unittest", "discover", "--start-directory"]).arg(&place.plugin))
 }
 
 /// Without `--stub-wasi` the interpreter imports 25 interfaces of WASI, which the sandbox refuses by default.
-fn build_python(tools: &Path, plugin: &Path, wit: &Path, component: &Path) -> Result<()> {
-    let mut python = Command::new(tools.join("bin/componentize-py"));
-    // Otherwise what it compiles along the way stands beside the sources.
-    python.env("PYTHONDONTWRITEBYTECODE", "1");
-    python.arg("--wit-path").arg(wit).args([
-        "--world",
-        WORLD,
-        "componentize",
-        "--stub-wasi",
-        "--python-path",
-    ]);
-    python.arg(plugin).arg("--output").arg(component).arg("mapper");
+fn build_python(place: &Place, component: &Path, wasi: Wasi) -> Result<()> {
+    let mut python = componentize_py(place);
+    python.arg("componentize");
+    if wasi == Wasi::Stubbed {
+        python.arg("--stub-wasi");
+    }
+    python.arg("--python-path").arg(&place.plugin).arg("--output").arg(component).arg("mapper");
     quietly(&mut python)
 }
 
@@ -86,14 +146,19 @@ fn install_javascript(plugin: &Path, tools: &Path) -> Result<()> {
     process::run(npm.args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(tools))
 }
 
+fn test_javascript(place: &Place) -> Result<()> {
+    quietly(Command::new("node").arg("--test").current_dir(&place.plugin))
+}
+
 /// `--sync` since the sandbox has no asynchronous calls; without `--stub-wasi` the interpreter imports WASI.
-fn build_javascript(tools: &Path, plugin: &Path, wit: &Path, component: &Path) -> Result<()> {
+fn build_javascript(place: &Place, component: &Path, wasi: Wasi) -> Result<()> {
     let mut node = Command::new("node");
-    node.arg(tools.join("node_modules/componentize-qjs/cli.mjs")).arg("--wit").arg(wit).arg("--js");
-    node.arg(plugin.join("mapper.js"))
-        .args(["--world", WORLD, "--stub-wasi", "--sync", "--output"])
-        .arg(component);
-    quietly(&mut node)
+    node.arg(place.tools.join("node_modules/componentize-qjs/cli.mjs")).arg("--wit").arg(&place.wit);
+    node.arg("--js").arg(place.plugin.join("mapper.js")).args(["--world", WORLD, "--sync"]);
+    if wasi == Wasi::Stubbed {
+        node.arg("--stub-wasi");
+    }
+    quietly(node.arg("--output").arg(component))
 }
 
 /// Runs a program that tells a lot; what it told is shown if it fails.
@@ -109,11 +174,31 @@ fn quietly(command: &mut Command) -> Result<()> {
 /// What is missing to build mappers in all languages, in words; nothing if they can be built.
 fn missing() -> Option<String> {
     let programs = LANGUAGES.iter().flat_map(|language| language.needs);
-    let missing: Vec<String> = programs
-        .filter(|(program, _)| !process::on_path(program))
-        .map(|(program, advice)| format!("{program} is missing: {advice}"))
-        .collect();
+    let missing: Vec<String> = programs.filter_map(Program::missing).collect();
     (!missing.is_empty()).then(|| missing.join("; "))
+}
+
+impl Program {
+    /// What is wrong with it on this machine, and what to do; nothing if it will do.
+    fn missing(&self) -> Option<String> {
+        let Self { name, least, advice } = self;
+        if !process::on_path(name) {
+            return Some(format!("{name} is missing: {advice}"));
+        }
+        let told = process::stdout(Command::new(name).arg("--version")).unwrap_or_default();
+        match version(&told) {
+            Some(found) if found >= *least => None,
+            _ => Some(format!("{name} says that it is `{}`: {advice}", told.trim())),
+        }
+    }
+}
+
+/// The first `major.minor` in a program's answer.
+fn version(told: &str) -> Option<(u32, u32)> {
+    let digits = told.split(|c: char| c != '.' && !c.is_ascii_digit());
+    let mut parts = digits.map(|word| word.split('.')).filter(|word| word.clone().count() > 1);
+    let mut first = parts.next()?.map_while(|part| part.parse().ok());
+    Some((first.next()?, first.next()?))
 }
 
 /// Builds the mappers in all languages.
@@ -126,30 +211,47 @@ pub(crate) fn build() -> Result<Vec<Built>> {
     }
     let folders = process::folders()?;
     fs::create_dir_all(components_dir(&folders))?;
-    LANGUAGES.iter().map(|language| language.built(&folders)).collect()
+    // Who builds at the same time, in another checkout, takes the same tools.
+    let languages = process::cache_dir()?.join("languages");
+    fs::create_dir_all(&languages)?;
+    let _lock = process::lock(&languages.join("lock"))?;
+    let mut built = Vec::new();
+    for language in &LANGUAGES {
+        built.extend(language.built(&folders, &languages)?);
+    }
+    Ok(built)
 }
 
 impl Language {
-    fn built(&self, folders: &Folders) -> Result<Built> {
+    fn built(&self, folders: &Folders, languages: &Path) -> Result<Vec<Built>> {
         let plugin = folders.root.join("plugins").join(self.name);
-        let wit = folders.root.join(WIT);
-        let path = components_dir(folders).join(format!("{}.component.wasm", self.name));
-        let made_of = self.made_of(&plugin, &wit)?;
-        let note = path.with_extension("from");
-        if !path.is_file() || fs::read(&note).ok().as_deref() != Some(&made_of[..]) {
-            let tools = self.tools(&plugin)?;
-            (self.build)(&tools, &plugin, &wit, &path).with_context(|| format!("plugin `{}`", self.name))?;
+        let place = Place { tools: languages.join(self.name), wit: folders.root.join(WIT), plugin };
+        let made_of = self.made_of(&place)?;
+        let note = components_dir(folders).join(format!("{}.from", self.name));
+        let paths = [(self.name.to_owned(), Wasi::Stubbed), (format!("{}-wasi", self.name), Wasi::Imported)]
+            .map(|(name, wasi)| (components_dir(folders).join(format!("{name}.component.wasm")), name, wasi));
+        let there = paths.iter().all(|(path, ..)| path.is_file());
+        if !there || fs::read(&note).ok().as_deref() != Some(&made_of[..]) {
+            self.tools(&place)?;
+            let plugin = || format!("plugin `{}`", self.name);
+            (self.test)(&place).with_context(plugin)?;
+            for (path, _, wasi) in &paths {
+                (self.build)(&place, path, *wasi).with_context(plugin)?;
+            }
             fs::write(&note, made_of)?;
         }
-        let bytes = fs::metadata(&path)?.len();
-        Ok(Built { name: self.name.to_owned(), path, bytes })
+        let measured = |(path, name, _): (PathBuf, String, Wasi)| {
+            let bytes = fs::metadata(&path)?.len();
+            Ok(Built { name, path, bytes })
+        };
+        paths.into_iter().map(measured).collect()
     }
 
     /// All that decides the component's bytes.
-    fn made_of(&self, plugin: &Path, wit: &Path) -> Result<Vec<u8>> {
-        let mut files: Vec<PathBuf> = self.sources.iter().map(|name| plugin.join(name)).collect();
+    fn made_of(&self, place: &Place) -> Result<Vec<u8>> {
+        let mut files: Vec<PathBuf> = self.sources.iter().map(|name| place.plugin.join(name)).collect();
         let mut contract: Vec<PathBuf> =
-            fs::read_dir(wit)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+            fs::read_dir(&place.wit)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         contract.sort();
         files.extend(contract);
         let mut all = Vec::new();
@@ -160,19 +262,36 @@ impl Language {
         Ok(all)
     }
 
-    /// The folder with its tools, which are installed once for each pin.
-    fn tools(&self, plugin: &Path) -> Result<PathBuf> {
+    /// Installs its tools, once for each pin.
+    fn tools(&self, Place { tools, plugin, .. }: &Place) -> Result<()> {
         let pin = fs::read(plugin.join(self.sources[0]))?;
-        let tools = process::cache_dir()?.join("languages").join(self.name);
         let installed = tools.join("pinned");
         if fs::read(&installed).ok().as_deref() != Some(&pin[..]) {
             if tools.exists() {
-                fs::remove_dir_all(&tools)?;
+                fs::remove_dir_all(tools)?;
             }
-            (self.install)(plugin, &tools)
+            (self.install)(plugin, tools)
                 .with_context(|| format!("installing the tools of {}", self.name))?;
             fs::write(&installed, pin)?;
         }
-        Ok(tools)
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn a_version_is_read_out_of_what_a_program_says() {
+        for (told, wanted) in [
+            ("Python 3.11.7\n", Some((3, 11))),
+            ("v20.20.2", Some((20, 20))),
+            ("10.8", Some((10, 8))),
+            ("3", None),
+            ("no such option: --version.", None),
+        ] {
+            assert_eq!(version(told), wanted, "{told}");
+        }
     }
 }

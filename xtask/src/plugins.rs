@@ -85,7 +85,7 @@ pub(crate) fn command(names: &[String], languages: bool) -> Result<()> {
         all.extend(languages::build()?);
     }
     for built in all {
-        println!("{:<10} {:>7} KiB  {}", built.name, built.bytes / 1024, built.path.display());
+        println!("{:<15} {:>7} KiB  {}", built.name, built.bytes / 1024, built.path.display());
     }
     println!("{:.1} s", started.elapsed().as_secs_f64());
     Ok(())

@@ -134,7 +134,7 @@ fn check_imports(surface: &Surface, wasi: WasiPolicy) -> Result<(), LoadError> {
                 WasiPolicy::Deterministic if name.contains("@0.2.") => continue,
                 WasiPolicy::Deterministic => "build it for WASI 0.2: only that version is served",
                 WasiPolicy::Refuse => {
-                    "build for wasm32-unknown-unknown instead of wasm32-wasip2 (Rust), with --stub-wasi (componentize-py), with --backend-qjs-stub-wasi (jco componentize), or let the tenant's policy say wasi = \"deterministic\""
+                    "build for wasm32-unknown-unknown instead of wasm32-wasip2 (Rust), with --stub-wasi (componentize-py, componentize-qjs), with --backend-qjs-stub-wasi (jco componentize), or let the tenant's policy say wasi = \"deterministic\""
                 }
             },
             name if name.starts_with("ml-connector:mapper/") => {

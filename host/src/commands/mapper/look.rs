@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use ml_connector_mapper::{Batch, Limits, LoadedMapper, MapperRuntime};
+use clap::ValueEnum;
+use ml_connector_mapper::{Batch, Class, Limits, LoadedMapper, MapperRuntime, Policy, WasiPolicy};
 use ml_connector_pipeline::versions::unpack;
 use ml_connector_storage::MapperVersions as _;
 
@@ -40,14 +41,62 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Loads a component into an engine of its own.
+/// Loads a component into an engine of its own, under the strictest policy.
 ///
 /// # Errors
 /// It cannot be read, or is refused.
-pub(super) fn load(path: &Path) -> Result<LoadedMapper, Box<dyn std::error::Error>> {
-    let limits = Limits::default();
-    let bytes = read(path, limits.component_bytes_max as u64)?;
-    Ok(MapperRuntime::new(limits)?.load(&bytes).map_err(|error| format!("{}: {error}", path.display()))?)
+pub(super) fn load(path: &Path) -> Result<LoadedMapper, Failure> {
+    load_under(path, &Policy::default())
+}
+
+/// As [`load`], under a policy.
+///
+/// # Errors
+/// It cannot be read, or is refused.
+fn load_under(path: &Path, policy: &Policy) -> Result<LoadedMapper, Failure> {
+    let bytes = read(path, Limits::of(policy.class).component_bytes_max as u64).map_err(|error| {
+        let fix = "an interpreter's component needs --class interpreter here, and class = \"interpreter\" in the seller's policy";
+        if policy.class == Class::Native && error.starts_with("MAP-SIZE") { format!("{error}: {fix}") } else { error }
+    })?;
+    let loaded = MapperRuntime::new(Limits::default())?.load_here(&bytes, policy);
+    Ok(loaded.map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// Under which policy a developer's own file is looked at: what the seller's `[seller.mappers]` will have to say.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Rules {
+    /// How large the file may be, and how much it may hold: `interpreter` is for Python and JavaScript
+    #[arg(long, value_enum, default_value_t = ClassArgument::Native)]
+    class: ClassArgument,
+    /// What becomes of a file that imports WASI
+    #[arg(long, value_enum, default_value_t = WasiArgument::Refuse)]
+    wasi: WasiArgument,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ClassArgument {
+    Native,
+    Interpreter,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WasiArgument {
+    Refuse,
+    Deterministic,
+}
+
+impl From<Rules> for Policy {
+    fn from(rules: Rules) -> Self {
+        let class = match rules.class {
+            ClassArgument::Native => Class::Native,
+            ClassArgument::Interpreter => Class::Interpreter,
+        };
+        let wasi = match rules.wasi {
+            WasiArgument::Refuse => WasiPolicy::Refuse,
+            WasiArgument::Deterministic => WasiPolicy::Deterministic,
+        };
+        Self { class, wasi }
+    }
 }
 
 /// How much of each limit was used, for people.
@@ -67,6 +116,8 @@ pub(crate) struct Subject {
     /// Map what the daemon recorded under this name, or the first six digits or more of it; needs the configuration
     #[arg(long, conflicts_with = "input")]
     batch: Option<String>,
+    #[command(flatten)]
+    rules: Rules,
 }
 
 impl Subject {
@@ -76,9 +127,9 @@ impl Subject {
     /// Either cannot be read, or is refused.
     async fn open(&self, config: &Path) -> Result<(LoadedMapper, Input), Failure> {
         match (&self.batch, &self.input) {
-            (Some(batch), _) => recorded(config, &self.component, batch).await,
+            (Some(batch), _) => recorded(config, self, batch).await,
             (None, Some(input)) => {
-                let mapper = load(Path::new(&self.component))?;
+                let mapper = load_under(Path::new(&self.component), &self.rules.into())?;
                 let text = String::from_utf8(read(input, INPUT_BYTES_MAX)?)?;
                 Ok((mapper, cases::parse(&text)?))
             }
@@ -91,7 +142,7 @@ impl Subject {
 ///
 /// # Errors
 /// `MAP-BATCH`: there is none of that name, there are several, or its input is not kept.
-async fn recorded(config: &Path, component: &str, name: &str) -> Result<(LoadedMapper, Input), Failure> {
+async fn recorded(config: &Path, subject: &Subject, name: &str) -> Result<(LoadedMapper, Input), Failure> {
     let app = App::open(config::load(config)?).await?;
     let found = if name.len() < 6 { Vec::new() } else { app.store.recorded_batch(name).await? };
     let batch = match found.as_slice() {
@@ -105,9 +156,9 @@ async fn recorded(config: &Path, component: &str, name: &str) -> Result<(LoadedM
         .ok_or_else(|| format!("MAP-BATCH: what went into {} is not kept, or not any more", batch.input))?;
     let input = unpack(&batch.input, &batch.kind, packed)?;
     let trials = trial::Trials::open(&app)?;
-    let mapper = match component {
+    let mapper = match subject.component.as_str() {
         "recorded" => trials.kept(&batch.seller, &batch.mapper).await?,
-        file if Path::new(file).is_file() => load(Path::new(file))?,
+        file if Path::new(file).is_file() => load_under(Path::new(file), &subject.rules.into())?,
         text => {
             let version = life::version(&app, text).await?;
             trials.kept(&batch.seller, &version).await?

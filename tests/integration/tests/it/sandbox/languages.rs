@@ -17,7 +17,7 @@ const LANGUAGES_REQUIRED: &str = "ML_CONNECTOR_LANGUAGES_REQUIRED";
 const SAFE: i64 = (1 << 53) - 1;
 
 /// A component in a language; nothing where it could not be built, which fails in CI.
-fn built(name: &str) -> Option<Vec<u8>> {
+pub(super) fn built(name: &str) -> Option<Vec<u8>> {
     #[expect(clippy::disallowed_methods, reason = "CI says by this that the mappers must be there")]
     let required = std::env::var(LANGUAGES_REQUIRED).is_ok();
     let folder = artefacts("ML_CONNECTOR_PLUGINS", "plugins/components");

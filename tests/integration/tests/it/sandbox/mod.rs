@@ -1,12 +1,14 @@
 //! Built components in the real engine.
 //!
-//! `languages` holds mappers in other languages against one in Rust; `admission` attacks whoever reads and compiles a component, `calls` whoever runs it, `tenants` those who run beside
-//! it; `wasi` looks at what a lenient policy gives; `upload` goes the way of an upload, through the compiling process and the cache; `guests` makes what no compiler
-//! makes.
+//! `admission` attacks whoever reads and compiles a component, `calls` whoever runs it, `tenants` those who run beside
+//! it; `wasi` looks at what a lenient policy gives; `upload` goes the way of an upload, through the compiling process and
+//! the cache; `languages` holds mappers in other languages against one in Rust, `interpreters` takes them the way of an
+//! upload; `guests` makes what no compiler makes.
 
 mod admission;
 mod calls;
 pub(crate) mod guests;
+mod interpreters;
 mod languages;
 mod tenants;
 mod upload;
