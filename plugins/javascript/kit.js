@@ -10,6 +10,19 @@ export function mapper({ describe, mapOrder, mapTransaction }) {
     return { describe, mapOrders: each(mapOrder), mapTransactions: each(mapTransaction) };
 }
 
+/** A batch's mapping that logs what it throws with its place: the operator sees more than that the mapper failed. */
+export function told(log, map) {
+    return (context, records) => {
+        try {
+            return map(context, records);
+        } catch (error) {
+            const place = String(error?.stack ?? "").trim().split("\n")[0].trim();
+            log.write("error", `${error} (${place})`);
+            throw error;
+        }
+    };
+}
+
 function guarded(context, record, map) {
     if (!exact(record)) {
         const message = "it has an amount of more than 2^53 minor units, which JavaScript cannot hold";

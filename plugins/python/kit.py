@@ -1,5 +1,6 @@
 """What a mapper in Python needs: accounts and lines. Amounts are whole minor units in integers, exact at any size."""
 
+from wit_world.imports import log
 from wit_world.imports.types import BatchContext, CatalogEntry, JournalLine, Ledger, Money, Reason
 
 
@@ -9,6 +10,21 @@ class Review(Exception):
     def __init__(self, code, subject, message):
         super().__init__(message)
         self.reason = Reason(code=code, message=message, subject=subject, extra=[])
+
+
+def each(context, records, mapping):
+    """One outcome for each record. What a mapping raises is logged with its place, so that the operator sees more than that
+    the mapper failed."""
+    try:
+        return [mapping(context, record) for record in records]
+    except Exception as error:
+        place = error.__traceback__
+        while place.tb_next:
+            place = place.tb_next
+        code = place.tb_frame.f_code
+        where = f"{code.co_filename.rsplit('/', 1)[-1]}:{place.tb_lineno}"
+        log.write(log.Level.ERROR, f"{type(error).__name__}: {error} ({where}, in {code.co_name})")
+        raise
 
 
 def negated(amount: Money) -> Money:

@@ -3,7 +3,7 @@
 It maps what `plugins/minimal` maps, to the same bytes.
 """
 
-from kit import Review, collect, combination, journal_line, negated, product
+from kit import collect, combination, each, journal_line, negated, product
 from wit_world import WitWorld as Contract
 from wit_world.imports.types import (
     Booking,
@@ -23,10 +23,10 @@ class WitWorld(Contract):
         return Description(name="minimal-python", version="0.1.0", settings=[], extra=[])
 
     def map_orders(self, context, orders):
-        return [map_order(context, order) for order in orders]
+        return each(context, orders, map_order)
 
     def map_transactions(self, context, transactions):
-        return [map_transaction(context, transaction) for transaction in transactions]
+        return each(context, transactions, map_transaction)
 
 
 def map_order(context, order):

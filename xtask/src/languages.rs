@@ -90,7 +90,14 @@ const LANGUAGES: [Language; 2] = [
                 advice: "install npm 9 or newer, which comes with Node.js",
             },
         ],
-        sources: &["package-lock.json", "package.json", "mapper.js", "kit.js", "mapper.test.js"],
+        sources: &[
+            "package-lock.json",
+            "package.json",
+            "component.js",
+            "mapper.js",
+            "kit.js",
+            "mapper.test.js",
+        ],
         install: install_javascript,
         test: test_javascript,
         build: build_javascript,
@@ -154,7 +161,7 @@ fn test_javascript(place: &Place) -> Result<()> {
 fn build_javascript(place: &Place, component: &Path, wasi: Wasi) -> Result<()> {
     let mut node = Command::new("node");
     node.arg(place.tools.join("node_modules/componentize-qjs/cli.mjs")).arg("--wit").arg(&place.wit);
-    node.arg("--js").arg(place.plugin.join("mapper.js")).args(["--world", WORLD, "--sync"]);
+    node.arg("--js").arg(place.plugin.join("component.js")).args(["--world", WORLD, "--sync"]);
     if wasi == Wasi::Stubbed {
         node.arg("--stub-wasi");
     }
