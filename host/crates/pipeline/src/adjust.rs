@@ -71,7 +71,7 @@ impl Adjusting<'_> {
         }
         let (moving, still): (Vec<_>, Vec<_>) =
             entering.into_iter().partition(|one| !one.booking.lines.is_empty());
-        let number = journals.iter().filter_map(|row| adjustment(row)).max().unwrap_or(0) + 1;
+        let number = journals.iter().filter_map(adjustment).max().unwrap_or(0) + 1;
         let bookings: Vec<BookedTransaction> = moving.iter().map(|one| one.booking.clone()).collect();
         // As the settlement was: by its own rate, or by Fusion's.
         let rate = journals.iter().find_map(|row| row.document.own_rate().copied());
