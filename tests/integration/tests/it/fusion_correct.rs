@@ -250,7 +250,8 @@ async fn the_correct_command_shows_first_plans_on_yes_and_only_once() {
             let accounts = ["-41000-", "-41100-", "-41200-"];
             one.distributions.iter().any(|d| accounts.iter().any(|account| d.account.contains(account)))
         };
-        let mut candidates = state.invoices.iter().filter(wrong);
+        // Of an order in several shipments one is corrected after the other: shown elsewhere.
+        let mut candidates = state.invoices.iter().filter(wrong).filter(|one| !one.reference.contains('/'));
         let whole = candidates.find(|one| !refunded.iter().any(|words| words.contains(&one.reference)));
         whole.expect("an order without refund").reference.clone()
     };

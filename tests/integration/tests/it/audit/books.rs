@@ -7,6 +7,7 @@ use ml_connector_domain::document::Body;
 use ml_connector_domain::ledger::{LedgerSetup, purpose};
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{Currency, Money};
+use ml_connector_simulator::scenario::Scenario;
 use ml_connector_storage::RecordedDocument;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +16,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::{confirmed, ran};
 use crate::process::{Installed, words};
+use crate::support::small;
 
 /// Set by CI, which has installed hledger.
 const HLEDGER_REQUIRED: &str = "ML_CONNECTOR_HLEDGER_REQUIRED";
@@ -23,7 +25,13 @@ const HLEDGER_REQUIRED: &str = "ML_CONNECTOR_HLEDGER_REQUIRED";
 /// each of a hundred lines, drawn by chance, ends at a payload's hash and at Fusion's number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_lines_end_at_amazons_payload_and_at_fusions_document() {
-    let installed = ran("explained-lines", 82).await;
+    // A month with refunds, so that credit memos are among what is drawn.
+    let refunded = |seed: &u64| {
+        let month = Scenario::generate(small(*seed));
+        month.transactions.iter().filter(|one| one.is_refund() && one.group.is_some()).count() > 3
+    };
+    let seed = (82..).find(refunded).expect("one of them");
+    let installed = ran("explained-lines", seed).await;
     let mut rng = ChaCha8Rng::seed_from_u64(82);
     let documents = confirmed(&installed).await;
     let mut told = HashMap::<String, Value>::new();
