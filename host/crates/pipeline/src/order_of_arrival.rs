@@ -504,11 +504,11 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 });
 
 /// Ways in which each history arrives.
-const ARRIVALS: usize = 4;
+const ARRIVALS: usize = 10;
 
 proptest! {
-    // 10,000 arrivals of 2,500 histories.
-    #![proptest_config(ProptestConfig::with_cases(2_500))]
+    // 10,000 arrivals of 1,000 histories.
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn order_repetition_and_page_size_never_change_the_books(

@@ -77,7 +77,9 @@ async fn map_each(parts: &Parts, seller: &Seller, orders: Vec<Order>) -> Result<
         units.extend(cut.units);
         changes.extend(cut.changes);
     }
-    parts.store.apply(changes).await?;
+    if !changes.is_empty() {
+        parts.store.apply(changes).await?;
+    }
     for batch in seller.batches(units) {
         map_batch(parts, seller, &batch).await?;
     }
