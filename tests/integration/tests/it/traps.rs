@@ -213,7 +213,7 @@ async fn trap_05_a_reports_token_travels_alone_and_all_others_with_everything() 
     }
     assert_nothing_malformed(&connected);
     // Of settlements there are so few that only small pages have a successor.
-    let amazon = AmazonFaults { page_bytes: Some(400), ..AmazonFaults::default() };
+    let amazon = AmazonFaults { page_bytes: Some(600), ..AmazonFaults::default() };
     connected.simulator.world.faults.set(FaultRates { amazon, ..FaultRates::default() });
     assert!(follow(Region::Na, Stream::Groups).await > 1);
 }

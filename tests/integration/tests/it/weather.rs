@@ -205,7 +205,7 @@ async fn a_page_that_would_be_too_large_is_read_in_smaller_ones() {
     assert_eq!((before, parts.len()), (0, whole.len()));
     assert!(parts.iter().all(|event| whole.contains(event)), "the same events");
     assert!(answered(&connected, "400") > 0, "nothing was too large: the test shows nothing");
-    set(&connected, AmazonFaults { page_bytes: Some(400), ..AmazonFaults::default() });
+    set(&connected, AmazonFaults { page_bytes: Some(600), ..AmazonFaults::default() });
     let window =
         Window { from: world.scenario.start, to: later(world.scenario.end, -SignedDuration::from_hours(1)) };
     let ask = Ask { stream: Stream::Groups, window, token: None, urgency: Urgency::Live };
