@@ -47,6 +47,10 @@ pub fn posted_at(order: &Order, before: &[Pieces], transactions: &[Transaction])
     }
     let mut paid = Count::new();
     for event in events(&order.id, transactions) {
+        // A release alone: the day is that of the deferred transaction, which has not been read yet.
+        if event.economic_id() != &event.id {
+            return None;
+        }
         let mut any = false;
         for (item, quantity) in pieces(event) {
             *paid.entry(item).or_default() += quantity;
