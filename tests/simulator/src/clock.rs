@@ -57,3 +57,9 @@ pub fn text(millis: i64) -> String {
     Timestamp::from_millisecond(millis)
         .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
+
+/// A time as HTTP headers bear it.
+pub fn http_date(millis: i64) -> String {
+    Timestamp::from_millisecond(millis)
+        .map_or_else(|_| String::new(), |at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}

@@ -264,7 +264,12 @@ fn router(server: Server, world: Arc<World>) -> Router {
                     Server::Identity => fusion::identity::handle(&world, &request),
                     Server::Fusion => fusion::handle(&world, &request),
                 };
-                Reply::into_response(reply)
+                let ahead = match server {
+                    Server::AmazonAlone | Server::Lwa | Server::Amazon(_) => amazon::clock(&world),
+                    _ => world.clock.now(),
+                };
+                // What answers bears the time of its own clock (RFC 9110, section 6.6.1).
+                Reply::into_response(reply.with("date", clock::http_date(ahead)))
             }
         })
         .layer(body_limit)

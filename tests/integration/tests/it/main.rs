@@ -29,6 +29,7 @@ mod fusion_reverse;
 mod fusion_setup;
 mod invoice_dates;
 mod month;
+mod operator;
 mod outside;
 mod own_rate;
 mod platform;

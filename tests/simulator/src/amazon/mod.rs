@@ -310,7 +310,7 @@ fn take(world: &World, seller: Option<usize>, region: Region, operation: Operati
 }
 
 /// Amazon's clock, which may differ from everybody's.
-fn clock(world: &World) -> i64 {
+pub(crate) fn clock(world: &World) -> i64 {
     let now = world.clock.now();
     now + world.faults.amazon(now).clock_ahead_ms
 }
