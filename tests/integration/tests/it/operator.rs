@@ -195,6 +195,10 @@ async fn execute(database: &Path, statement: &'static str) {
 }
 
 /// Waits until the daemon's log says something.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the daemon is another process: its log is looked at again and again"
+)]
 async fn logged(installed: &Installed, part: &str) {
     let told = async {
         while !std::fs::read_to_string(installed.path("log")).unwrap_or_default().contains(part) {
