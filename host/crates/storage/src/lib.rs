@@ -21,6 +21,7 @@ mod change;
 mod corrections;
 mod log;
 mod mapper_versions;
+mod operations;
 mod read;
 mod reviews;
 mod sqlite;
@@ -41,6 +42,10 @@ pub use log::{
 pub use mapper_versions::{
     Component, Difference, DifferenceTotals, MadeInBatch, MapperChange, MapperVersions, Pointer,
     RecordedBatch, ShadowTotals, VersionRow, VersionState,
+};
+pub use operations::{
+    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, OperationsChange, PlannedDocument,
+    ReviewFilter, SellerCount, SellerEvent, SellerPause, SellerReviews, StreamState,
 };
 pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,

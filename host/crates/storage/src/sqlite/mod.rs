@@ -1,5 +1,6 @@
 //! The SQLite store: one file, write-ahead log, every commit on disk before it is believed.
 
+mod api_keys;
 mod apply;
 mod books;
 mod bulk;
@@ -7,6 +8,7 @@ mod catalogs;
 mod corrections;
 mod log;
 mod mapper_versions;
+mod operations;
 mod read;
 mod reviews;
 mod rows;
