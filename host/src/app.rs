@@ -204,7 +204,15 @@ impl App {
     /// # Errors
     /// Its catalog cannot be read or has mistakes, or its zone is none.
     pub(crate) fn seller(&self, config: &SellerConfig) -> Result<Seller, Failure> {
-        let path = self.config.path(&config.catalog);
+        self.seller_of(&self.config, config)
+    }
+
+    /// A seller as another reading of the configuration says.
+    ///
+    /// # Errors
+    /// As [`App::seller`].
+    pub(crate) fn seller_of(&self, whole: &Config, config: &SellerConfig) -> Result<Seller, Failure> {
+        let path = whole.path(&config.catalog);
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("cannot read the catalog {}: {error}", path.display()))?;
         let file = config.catalog.display().to_string();

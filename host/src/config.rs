@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::ledger::{CreditMemoPath, LedgerSetup};
 use ml_connector_domain::{Region, SellerId};
 use ml_connector_pipeline::worker::Cadence;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config_fusion::FusionConfig;
 use crate::config_mappers::{MappersConfig, SellerMappersConfig};
@@ -25,12 +26,18 @@ pub(crate) enum ConfigError {
         #[source]
         source: std::io::Error,
     },
-    /// It is no TOML, or a key is missing, unknown or of the wrong type; the message has line and column.
-    #[error("CFG-PARSE: {path}: {message}")]
+    /// It is no TOML, or a key is missing, unknown or of the wrong type.
+    #[error("CFG-PARSE: {message}")]
     Parse {
-        /// The file.
-        path: PathBuf,
-        /// What and where.
+        /// File, line and column, what is there, and what was probably meant.
+        message: String,
+    },
+    /// A variable of the environment or a flag goes over nothing, or makes the whole impossible.
+    #[error("CFG-OVERRIDE: {origin}: {message}")]
+    Override {
+        /// The variable or flag.
+        origin: String,
+        /// What is wrong.
         message: String,
     },
     /// A value makes no sense.
@@ -44,7 +51,7 @@ pub(crate) enum ConfigError {
 }
 
 /// The whole file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// The SQLite file.
@@ -85,11 +92,11 @@ pub(crate) struct Config {
     pub(crate) sellers: Vec<SellerConfig>,
     /// The folder that paths are relative to.
     #[serde(skip)]
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The clock.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum ClockConfig {
     /// The machine's.
@@ -106,7 +113,7 @@ pub(crate) enum ClockConfig {
 }
 
 /// Amazon.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AmazonConfig {
     /// The application's client id.
@@ -127,6 +134,7 @@ pub(crate) struct AmazonConfig {
     pub(crate) buyer_data: bool,
     /// When the client secret was issued; without it, when it was imported.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     pub(crate) client_secret_issued: Option<jiff::civil::Date>,
     /// For website authorisation.
     #[serde(default)]
@@ -134,7 +142,7 @@ pub(crate) struct AmazonConfig {
 }
 
 /// Which orders API.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 pub(crate) enum OrdersApiConfig {
     /// Orders 2026-01-01.
     #[default]
@@ -146,7 +154,7 @@ pub(crate) enum OrdersApiConfig {
 }
 
 /// Website authorisation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConsentConfig {
     /// The application's id, `amzn1.sellerapps.app.…`.
@@ -167,7 +175,7 @@ fn lwa_url() -> String {
 }
 
 /// The audit log.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AuditConfig {
     /// Minutes between two signed checkpoints.
@@ -183,15 +191,22 @@ impl Default for AuditConfig {
 }
 
 /// How often what is done, in minutes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CadenceConfig {
+    /// Between two polls of orders; 3 or more.
     orders_minutes: u32,
+    /// Between two polls of transactions.
     transactions_minutes: u32,
+    /// Between two polls of settlements.
     groups_minutes: u32,
+    /// Between two polls of payouts.
     payouts_minutes: u32,
+    /// Between two polls of settlement reports; 2 or more.
     reports_minutes: u32,
+    /// Between two rounds in which documents are read back from Fusion and compared.
     reconcile_minutes: u32,
+    /// Between two readings of what changed in Fusion; 5 or more.
     watch_minutes: u32,
 }
 
@@ -246,7 +261,7 @@ impl CadenceConfig {
 }
 
 /// A seller.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SellerConfig {
     /// Merchant token.
@@ -254,6 +269,7 @@ pub(crate) struct SellerConfig {
     /// Name, for people.
     pub(crate) name: String,
     /// Nothing from before this is read.
+    #[schemars(with = "String")]
     pub(crate) start_from: Timestamp,
     /// The catalog's CSV file.
     pub(crate) catalog: PathBuf,
@@ -276,27 +292,13 @@ pub(crate) struct SellerConfig {
 }
 
 /// An authorisation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthorizationConfig {
     /// Region.
     pub(crate) region: Region,
     /// File with the refresh token; read by `credentials import` only.
     pub(crate) refresh_token_file: PathBuf,
-}
-
-/// Reads and checks a configuration.
-///
-/// # Errors
-/// See [`ConfigError`].
-pub(crate) fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let mut config: Config = toml::from_str(&text)
-        .map_err(|error| ConfigError::Parse { path: path.to_owned(), message: error.to_string() })?;
-    config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    config.check()?;
-    Ok(config)
 }
 
 pub(crate) fn value(key: impl Into<String>, message: impl Into<String>) -> ConfigError {
@@ -314,7 +316,7 @@ impl Config {
         seller.cadence.as_ref().unwrap_or(&self.cadence).cadence()
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if matches!(self.clock, ClockConfig::Stepped { .. }) && !self.development {
             return Err(value(
                 "clock.mode",
@@ -403,18 +405,5 @@ mod tests {
             let name = text.split(' ').next().expect("a name");
             assert!(refused.starts_with(&format!("CFG-VALUE: cadence.{name}")), "{refused}");
         }
-    }
-
-    #[test]
-    fn a_mistake_is_named_with_its_place() {
-        let folder = std::env::temp_dir().join(format!("ml-connector-config-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join("c.toml");
-        std::fs::write(&path, "database = \"x\"\nmaster_key_fil = \"k\"\n").expect("a file");
-        let error = load(&path).expect_err("a typo").to_string();
-        assert!(error.contains("line 2") && error.contains("master_key_fil"), "{error}");
-        let missing = load(&folder.join("none.toml")).expect_err("missing").to_string();
-        assert!(missing.starts_with("CFG-READ"), "{missing}");
-        std::fs::remove_dir_all(&folder).expect("removes");
     }
 }

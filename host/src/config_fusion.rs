@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use ml_connector_fusion::{AUDIENCE, AuthMethod, FusionOptions};
 use ml_connector_remote::Origin;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, value};
 
 /// Fusion.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FusionConfig {
     /// The instance's name: with `region` its address, `https://{pod}.fa.{region}.oraclecloud.com`.
@@ -35,7 +36,7 @@ pub(crate) struct FusionConfig {
 }
 
 /// One scope, or several.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Scope {
     /// As the identity domain shows it.
@@ -45,7 +46,7 @@ pub(crate) enum Scope {
 }
 
 /// How an access token is had.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum AuthConfig {
     /// As the application itself. Braces, so that a key that belongs to another method is refused.

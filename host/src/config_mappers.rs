@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use ml_connector_mapper::{Class, CompileLimits, Policy, WasiPolicy};
 use ml_connector_pipeline::versions::VersionPolicy;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{ConfigError, SellerConfig, value};
 use crate::signature::{Authors, public_key};
 
 /// Uploaded mappers: whose are taken, and how they are watched.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MappersConfig {
     /// Whether a mapper needs the signature of one of the authors: at its upload, and whenever it is loaded.
@@ -125,7 +126,7 @@ pub(crate) struct MapperRules<'a> {
 }
 
 /// How large guests may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ClassConfig {
     /// Compiled to Wasm.
@@ -135,7 +136,7 @@ pub(crate) enum ClassConfig {
 }
 
 /// What becomes of a component that imports WASI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WasiConfig {
     /// It is refused.
@@ -145,7 +146,7 @@ pub(crate) enum WasiConfig {
 }
 
 /// What is otherwise for one seller's mappers than in `[mappers]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SellerMappersConfig {
     /// See [`MappersConfig`].

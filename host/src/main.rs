@@ -7,19 +7,23 @@ mod app;
 mod commands;
 mod config;
 mod config_fusion;
+mod config_load;
 mod config_mappers;
 mod credentials;
 mod keys;
 mod pauses;
+mod reload;
 mod sandbox;
 mod signature;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use commands::catalog::CatalogCommand;
 use commands::mapper::MapperCommand;
+use config_load::{Override, Source};
 
 #[derive(Parser)]
 #[command(
@@ -31,6 +35,10 @@ struct Arguments {
     /// The configuration file
     #[arg(long, short, global = true, default_value = "ml-connector.toml")]
     config: PathBuf,
+    /// Put a value over the configuration's, e.g. cadence.orders_minutes=30 or seller.A3FEXAMPLE.name=Books; variables such
+    /// as ML_CONNECTOR__CADENCE__ORDERS_MINUTES do so, too
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -42,6 +50,9 @@ enum Command {
         /// End by itself once this time has come and all that is due is done
         #[arg(long)]
         until: Option<jiff::Timestamp>,
+        /// End as by a power cut at a durable step, e.g. plan.committed:3; for development only
+        #[arg(long, hide = true)]
+        kill_at: Option<ml_connector_storage::crash::KillPoint>,
     },
     /// Seal the secrets that the configuration refers to into the database
     Credentials {
@@ -133,6 +144,27 @@ enum Command {
     },
     /// Check the configuration, the catalogs and the mappers, and change nothing
     Check,
+    /// The configuration: check it alone, show what counts, print its schema or the page about its keys
+    Config {
+        #[command(subcommand)]
+        command: commands::ConfigCommand,
+    },
+    /// Look at everything that the daemon needs, one by one, and say what is wrong and what to do; changes nothing
+    Doctor {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages into a folder
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Oracle Fusion's side: check the set-up there, and consent to act as a person
     Fusion {
         #[command(subcommand)]
@@ -386,19 +418,44 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
         Command::Evidence { command: Some(EvidenceCommand::Verify { file, public_key }), .. } => {
             commands::evidence_verify(&file, public_key.as_deref()).map(|()| None)
         }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "ml-connector", &mut std::io::stdout());
+            Ok(None)
+        }
+        Command::Man { folder } => {
+            std::fs::create_dir_all(&folder)?;
+            clap_mangen::generate_to(Arguments::command(), &folder)?;
+            Ok(None)
+        }
+        Command::Config { command } => {
+            Ok(commands::config_without_file(command)?.map(|command| Command::Config { command }))
+        }
         other => Ok(Some(other)),
     }
 }
 
+/// Where the configuration comes from: the file, the environment over it, and flags over both.
+fn source(arguments: &Arguments) -> Result<Source, config::ConfigError> {
+    let mut overrides = Override::variables(std::env::vars());
+    for flag in &arguments.set {
+        overrides.push(Override::flag(flag)?);
+    }
+    Ok(Source { path: arguments.config.clone(), overrides })
+}
+
 async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     // A mapper's developer has no configuration.
+    let source = source(&arguments)?;
     if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
-        return commands::mapper::develop(&arguments.config, command).await;
+        return commands::mapper::develop(&source, command).await;
+    }
+    if let Command::Doctor { json } = arguments.command {
+        return commands::doctor(&source, json).await;
     }
     let Some(command) = run_without_config(arguments.command).await? else { return Ok(()) };
-    let config = config::load(&arguments.config)?;
+    let config = config_load::load(&source)?;
     match command {
-        Command::Serve { until } => commands::serve(config, until).await,
+        Command::Serve { until, kill_at } => commands::serve(config, source, until, kill_at).await,
         Command::Credentials { command: CredentialsCommand::Import } => {
             commands::import_credentials(config).await
         }
@@ -436,13 +493,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             commands::settlement_report(config, &seller.as_str().into(), &report).await
         }
         Command::Mapper { command: MapperCommand::Develop(command) } => {
-            commands::mapper::develop(&arguments.config, command).await
+            commands::mapper::develop(&source, command).await
         }
         Command::Mapper { command: MapperCommand::Operate(command) } => {
             commands::mapper::operate(config, command).await
         }
         Command::Catalog { command } => commands::catalog::run(config, command).await,
         Command::Check => commands::check(config).await,
+        Command::Config { command } => commands::config(&config, &source, command),
+        Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } => Ok(()),
         Command::Fusion { command: FusionCommand::Check { seller, json } } => {
             commands::fusion_check(config, seller.as_deref(), json).await
         }
@@ -490,10 +549,15 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Logs go to standard error; `RUST_LOG` chooses what.
+/// Logs go to standard error, in colour at a terminal only; `RUST_LOG` chooses what.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
         .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Where the log cannot be written, on a full disk, saying so there would end the process.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    log.log_internal_errors(false).init();
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod children;
 mod config;
+mod crash;
 mod daemon;
 mod demo;
 mod languages;
@@ -30,6 +31,8 @@ enum Task {
         /// Passed on to the test runner, e.g. a part of a test's name
         arguments: Vec<String>,
     },
+    /// Kill the daemon again and again beside failing remotes, and compare the books
+    Crash(crash::Options),
     /// Measure; each figure stands beside what bounds it
     Bench {
         #[command(subcommand)]
@@ -57,6 +60,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Task::Demo(options) => demo::run(&options),
+        Task::Crash(options) => crash::run(&options),
         Task::Test { arguments } => test::test(&arguments),
         Task::Bench { what } => bench::run(&what),
         Task::Models { folder } => models::run(&folder),

@@ -18,17 +18,13 @@ const HLEDGER_VARIABLE: &str = "ML_CONNECTOR_HLEDGER_REQUIRED";
 /// Environment variable by which tests know that the mappers in other languages must be there.
 const LANGUAGES_VARIABLE: &str = "ML_CONNECTOR_LANGUAGES_REQUIRED";
 
-/// The packages with a binary that tests and the demo start.
-const BINARIES: [&str; 2] = ["ml-connector", "ml-connector-simulator"];
-
-/// Builds the daemon and the simulator; says in which folder they are.
+/// Builds the daemon, the simulator and the workspace's other binaries; says in which folder they are.
 ///
 /// # Errors
 /// They do not compile.
 pub(crate) fn binaries() -> Result<PathBuf> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet"]).args(BINARIES.iter().flat_map(|name| ["--package", name]));
-    process::run(&mut cargo)?;
+    // All of the workspace: the two alone would resolve other features than the tests do, and build wasmtime once more.
+    process::run(Command::new("cargo").args(["build", "--quiet", "--workspace", "--bins"]))?;
     Ok(process::folders()?.target.join("debug"))
 }
 

@@ -3,8 +3,10 @@
 mod amazon;
 mod audit;
 pub(crate) mod catalog;
+mod config;
 mod correct;
 mod correct_range;
+mod doctor;
 mod fusion;
 mod look;
 pub(crate) mod mapper;
@@ -24,8 +26,10 @@ pub(crate) use audit::{
     NotAsItWas, VerifyRequest, audit_checkpoint, audit_key, audit_verify, evidence, evidence_verify,
     export_hledger,
 };
+pub(crate) use config::{ConfigCommand, config, config_without_file};
 pub(crate) use correct::correct;
 pub(crate) use correct_range::{RangeRequest, correct_range};
+pub(crate) use doctor::doctor;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reconcile::{Format as ReconcileFormat, reconcile};

@@ -1,13 +1,17 @@
 //! `serve`: one worker for each seller, until stopped.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
-use ml_connector_pipeline::worker::{Until, Worker};
+use ml_connector_pipeline::worker::{Live, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller};
+use ml_connector_storage::crash::{self, KillPoint};
 use ml_connector_storage::{
     CatalogChange, CatalogVersion, CatalogVersions as _, Change, MapperChange, Store as _,
 };
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +21,27 @@ use super::{Outcome, with_causes};
 use crate::app::{App, AppClock};
 use crate::config::Config;
 use crate::config_fusion::AuthConfig;
+use crate::config_load::Source;
 use crate::credentials::Kind;
+use crate::reload::Reload;
 use crate::signature;
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
-pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
+pub(crate) async fn serve(
+    config: Config,
+    source: Source,
+    until: Option<Timestamp>,
+    kill_at: Option<KillPoint>,
+) -> Outcome {
+    match kill_at {
+        Some(_) if !config.development => {
+            return Err(
+                "CFG-VALUE: --kill-at is for development: write development = true, or leave it out".into()
+            );
+        }
+        Some(point) => crash::arm(point),
+        None => {}
+    }
     let app = App::open(config).await?;
     // Better not to start than to find out in the night that a credential does not open.
     let mut needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
@@ -44,6 +64,7 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
     let mut workers = JoinSet::new();
     // Held until all workers have registered: the clock must not move before.
     let mut guards = Vec::new();
+    let mut told = HashMap::new();
     let count = sellers.len().max(1);
     for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
@@ -55,7 +76,10 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
         // Spread over one round of polls, by whole minutes: no burst of all sellers at once, and each keeps its cadence.
         let minutes = usize::try_from(cadence.orders.as_mins()).unwrap_or(0);
         let delay = SignedDuration::from_mins(i64::try_from(n * minutes / count).unwrap_or(0));
-        guards.push((guard, Worker::new(parts, seller, cadence).starting_after(delay)));
+        let (catalog, catalog_hash) = (std::sync::Arc::clone(&seller.catalog), seller.catalog_hash.clone());
+        let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
+        told.insert(seller.id.clone(), sender);
+        guards.push((guard, Worker::new(parts, seller, cadence).told_by(live).starting_after(delay)));
     }
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
@@ -73,8 +97,10 @@ pub(crate) async fn serve(config: Config, until: Option<Timestamp>) -> Outcome {
             drop(guard);
         });
     }
+    let reload = Reload::new(source, &app.config, told)?;
     tokio::select! {
         () = ended(&mut workers) => {}
+        () = reload.run(&app) => {}
         () = asked_to_stop() => {
             tracing::info!("stopping: workers end their cycle");
             shutdown.cancel();

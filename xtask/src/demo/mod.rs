@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: a month of a seller's business, from Amazon to a reconciled ledger, against the simulator.
 
 mod show;
-mod year;
+pub(crate) mod year;
 
 use std::path::Path;
 use std::process::Stdio;
@@ -126,7 +126,7 @@ pub(crate) struct Outcome {
 }
 
 /// How often anything was posted to Fusion, whatever came of it.
-fn posts(requests: &Value) -> u64 {
+pub(crate) fn posts(requests: &Value) -> u64 {
     let operations = requests["fusion"].as_object().into_iter().flatten();
     let posts = operations.filter(|(name, _)| name.starts_with("POST "));
     posts
@@ -214,8 +214,8 @@ fn summary(options: &Options, outcome: &Outcome) -> Value {
     summary
 }
 
-/// Fails if the books are not what they should be.
-fn verdict(outcome: &Outcome) -> Result<()> {
+/// What is not as it should be.
+pub(crate) fn wrong(outcome: &Outcome) -> Vec<String> {
     let mut wrong: Vec<String> = Vec::new();
     for (name, figure) in outcome.truth["verdict"].as_object().into_iter().flatten() {
         if figure.as_u64().is_some_and(|count| count != 0) {
@@ -240,6 +240,12 @@ fn verdict(outcome: &Outcome) -> Result<()> {
     if let Some(first) = outcome.requests["unexpected"].as_array().and_then(|all| all.first()) {
         wrong.push(format!("the simulator was asked something malformed: {first}"));
     }
+    wrong
+}
+
+/// Fails if the books are not what they should be.
+fn verdict(outcome: &Outcome) -> Result<()> {
+    let wrong = wrong(outcome);
     if wrong.is_empty() {
         return Ok(());
     }

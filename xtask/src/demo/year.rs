@@ -10,7 +10,7 @@ use super::show::{table, text};
 use crate::daemon::Daemon;
 
 /// A year passes in minutes; every poll costs as much as in production.
-pub(super) const CADENCE: &str = "orders_minutes = 480\ntransactions_minutes = 720\ngroups_minutes = 1440\n\
+pub(crate) const CADENCE: &str = "orders_minutes = 480\ntransactions_minutes = 720\ngroups_minutes = 1440\n\
     payouts_minutes = 2880\nreports_minutes = 2880\nreconcile_minutes = 10080\nwatch_minutes = 1440\n";
 
 const IDS: [&str; 7] = ["T1", "T2", "T3", "T4", "T5", "T6", "T7"];
@@ -46,7 +46,7 @@ impl TieOuts {
 ///
 /// # Errors
 /// The scenario says no times.
-pub(super) fn tie_outs(daemon: &Daemon, scenario: &Value) -> Result<TieOuts> {
+pub(crate) fn tie_outs(daemon: &Daemon, scenario: &Value) -> Result<TieOuts> {
     let (start, end) = (scenario["start"].as_str(), scenario["end"].as_str());
     let (start, end) = start.zip(end).context("the scenario has no times")?;
     let mut said = TieOuts::default();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id::MarketplaceId;
 use crate::money::Currency;
 
 /// The ledger setup of one seller, as the operator configured it. Names and ids are Fusion's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerSetup {
     /// Business unit, by name.
@@ -93,7 +94,7 @@ fn default_period_name() -> String {
 }
 
 /// The chart of accounts' shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Combination {
     /// Between segments, `-` or `.`.
@@ -103,7 +104,7 @@ pub struct Combination {
 }
 
 /// The segments of the chart of accounts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChartOfAccounts {
     /// Its id in Fusion, compared by `fusion check`.
@@ -121,7 +122,7 @@ fn first_segment() -> usize {
 }
 
 /// What happens to a document whose period is closed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClosedPeriod {
     /// A person decides.
@@ -138,7 +139,7 @@ impl ClosedPeriod {
 }
 
 /// Which day an order's invoice bears, in the ledger's zone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceDate {
     /// When the buyer ordered.
@@ -157,7 +158,7 @@ impl InvoiceDate {
 }
 
 /// Whose rate converts the journals of a settlement that is not in the ledger's currency.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SettlementRate {
     /// Amazon's own, by which it paid the settlement out in the ledger's currency; Fusion's where it did not.
@@ -174,7 +175,7 @@ impl SettlementRate {
 }
 
 /// How tax of one marketplace is named in Fusion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaxCode {
     /// `TaxRegimeCode`.
@@ -184,7 +185,7 @@ pub struct TaxCode {
 }
 
 /// A transaction flexfield. Segment names are the customer's, as `describe` shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flexfield {
     /// Its context, `__FLEX_Context`.
@@ -197,7 +198,7 @@ pub struct Flexfield {
 }
 
 /// How a credit memo gets to Fusion.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CreditMemoPath {
     /// By REST, on account: it names no invoice and is applied later.
@@ -214,7 +215,7 @@ impl CreditMemoPath {
 }
 
 /// How settlement cash becomes receipts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptSetup {
     /// Receipt method, by name (at most 30 characters).
@@ -226,6 +227,7 @@ pub struct ReceiptSetup {
     pub clearing: String,
     /// Settlements that ended before this day have no receipts; without it, all have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub from: Option<jiff::civil::Date>,
 }
 
@@ -234,7 +236,7 @@ fn clearing_purpose() -> String {
 }
 
 /// Bulk import of invoices by AutoInvoice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoInvoiceSetup {
     /// From this many due documents on, bulk import is chosen.
@@ -250,7 +252,7 @@ pub struct AutoInvoiceSetup {
 }
 
 /// Names of the line transaction flexfield's segments, as `describe` shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineSegments {
     /// The first segment, which takes the document's key.
@@ -260,7 +262,7 @@ pub struct LineSegments {
 }
 
 /// Posting of imported batches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoPost {
     /// Id of the AutoPost criteria set.

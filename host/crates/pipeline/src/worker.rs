@@ -4,10 +4,14 @@
 //! others go on, so that a throttled Amazon does not keep documents from Fusion.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
+use ml_connector_domain::catalog::Catalog;
+use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Region, Timestamp};
 use ml_connector_ports::{Account, Stream};
+use tokio::sync::watch as watch_channel;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -65,6 +69,17 @@ impl Cadence {
     }
 }
 
+/// What may change while a worker runs; it counts from the next cycle on.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// How often what is done.
+    pub cadence: Cadence,
+    /// The configured catalog, which decides where none was imported.
+    pub catalog: Arc<Catalog>,
+    /// Its hash.
+    pub catalog_hash: ContentHash,
+}
+
 /// After a stage failed, when the next cycle begins at the latest.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(1);
 /// How often a worker that rests looks whether it still has to.
@@ -75,6 +90,7 @@ pub struct Worker {
     parts: Parts,
     seller: Seller,
     cadence: Cadence,
+    live: Option<watch_channel::Receiver<Live>>,
     next_poll: HashMap<(Region, Stream), Timestamp>,
     next_reconcile: Timestamp,
     next_watch: Timestamp,
@@ -104,6 +120,7 @@ impl Worker {
             parts,
             seller,
             cadence,
+            live: None,
             next_poll: HashMap::new(),
             next_reconcile,
             next_watch,
@@ -136,16 +153,57 @@ impl Worker {
         self
     }
 
+    /// Has it take up what changes, whenever it does.
+    #[must_use]
+    pub fn told_by(mut self, live: watch_channel::Receiver<Live>) -> Self {
+        self.live = Some(live);
+        self
+    }
+
+    /// Takes up what has changed. What would be due later than the new cadence has it comes forward.
+    fn take_up(&mut self) {
+        let Some(live) = &mut self.live else { return };
+        // An error is a sender that is gone: nothing will change any more.
+        if !live.has_changed().unwrap_or(false) {
+            return;
+        }
+        let Live { cadence, catalog, catalog_hash } = live.borrow_and_update().clone();
+        let now = self.parts.clock.now();
+        for ((_, stream), at) in &mut self.next_poll {
+            *at = (*at).min(later(now, cadence.of(*stream)));
+        }
+        self.next_reconcile = self.next_reconcile.min(later(now, cadence.reconcile));
+        self.next_watch = self.next_watch.min(later(now, cadence.watch));
+        (self.cadence, self.seller.catalog, self.seller.catalog_hash) = (cadence, catalog, catalog_hash);
+    }
+
+    /// Waits until something has changed; for ever where nothing can.
+    async fn changed(live: &mut Option<watch_channel::Receiver<Live>>) {
+        match live {
+            Some(live) if live.has_changed().is_ok() => {
+                if live.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                // It is still to be taken up.
+                live.mark_changed();
+            }
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Runs until it is stopped or its time has come.
     pub async fn run(mut self, until: Until, shutdown: CancellationToken) {
-        if self.sleep(self.starts_at, &shutdown).await {
-            self.work(until, &shutdown).await;
+        self.pulse.sleeps(&self.seller.id, self.parts.clock.now(), self.starts_at);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.parts.clock.sleep_until(self.starts_at) => self.work(until, &shutdown).await,
         }
         self.pulse.ended(&self.seller.id, self.parts.clock.now());
     }
 
     async fn work(&mut self, until: Until, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
+            self.take_up();
             let (failed, rests) = match self.rests().await {
                 Ok(true) => (false, true),
                 Ok(false) => (self.cycle().await, false),
@@ -191,10 +249,11 @@ impl Worker {
     }
 
     /// Sleeps; says whether it may go on.
-    async fn sleep(&self, until: Timestamp, shutdown: &CancellationToken) -> bool {
+    async fn sleep(&mut self, until: Timestamp, shutdown: &CancellationToken) -> bool {
         self.pulse.sleeps(&self.seller.id, self.parts.clock.now(), until);
         tokio::select! {
             () = shutdown.cancelled() => false,
+            () = Self::changed(&mut self.live) => true,
             () = self.parts.clock.sleep_until(until) => true,
         }
     }

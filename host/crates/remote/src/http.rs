@@ -206,6 +206,11 @@ impl Response {
         self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
     }
 
+    /// When the remote answered, by its own clock.
+    pub fn date(&self) -> Option<jiff::Timestamp> {
+        jiff::fmt::rfc2822::parse(self.header("date")?).ok().map(|at| at.timestamp())
+    }
+
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)

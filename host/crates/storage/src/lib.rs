@@ -19,6 +19,7 @@ mod books;
 mod catalogs;
 mod change;
 mod corrections;
+pub mod crash;
 mod log;
 mod mapper_versions;
 mod operations;
@@ -52,7 +53,7 @@ pub use read::{
     RawPayload, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount, Store,
 };
 pub use reviews::{ReviewChange, Reviews};
-pub use sqlite::SqliteStore;
+pub use sqlite::{Fit, SqliteStore};
 pub use upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
 pub use watch::{AccountUse, FusionChange, Ledger, ShownDocument, WatchedDocument, Watching};
 

@@ -13,7 +13,7 @@ use super::cases::{self, CaseRun, Input};
 use super::{life, trial};
 use crate::app::App;
 use crate::commands::{Outcome, say, table};
-use crate::config;
+use crate::config_load::{self, Source};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -125,9 +125,9 @@ impl Subject {
     ///
     /// # Errors
     /// Either cannot be read, or is refused.
-    async fn open(&self, config: &Path) -> Result<(LoadedMapper, Input), Failure> {
+    async fn open(&self, source: &Source) -> Result<(LoadedMapper, Input), Failure> {
         match (&self.batch, &self.input) {
-            (Some(batch), _) => recorded(config, self, batch).await,
+            (Some(batch), _) => recorded(source, self, batch).await,
             (None, Some(input)) => {
                 let mapper = load_under(Path::new(&self.component), &self.rules.into())?;
                 let text = String::from_utf8(read(input, INPUT_BYTES_MAX)?)?;
@@ -142,8 +142,8 @@ impl Subject {
 ///
 /// # Errors
 /// `MAP-BATCH`: there is none of that name, there are several, or its input is not kept.
-async fn recorded(config: &Path, subject: &Subject, name: &str) -> Result<(LoadedMapper, Input), Failure> {
-    let app = App::open(config::load(config)?).await?;
+async fn recorded(source: &Source, subject: &Subject, name: &str) -> Result<(LoadedMapper, Input), Failure> {
+    let app = App::open(config_load::load(source)?).await?;
     let found = if name.len() < 6 { Vec::new() } else { app.store.recorded_batch(name).await? };
     let batch = match found.as_slice() {
         [one] => one,
@@ -169,8 +169,8 @@ async fn recorded(config: &Path, subject: &Subject, name: &str) -> Result<(Loade
 }
 
 /// Maps an input and prints the outcomes.
-pub(super) async fn run(config: &Path, subject: &Subject) -> Outcome {
-    let (mapper, input) = subject.open(config).await?;
+pub(super) async fn run(source: &Source, subject: &Subject) -> Outcome {
+    let (mapper, input) = subject.open(source).await?;
     let run = cases::run(&mapper, &input)?;
     say(&format!("{:#}", run.output));
     for line in &run.log {
@@ -181,8 +181,8 @@ pub(super) async fn run(config: &Path, subject: &Subject) -> Outcome {
 }
 
 /// Shows which functions of a mapper burn its fuel.
-pub(super) async fn profile(config: &Path, subject: &Subject, samples: u32) -> Outcome {
-    let (mapper, input) = subject.open(config).await?;
+pub(super) async fn profile(source: &Source, subject: &Subject, samples: u32) -> Outcome {
+    let (mapper, input) = subject.open(source).await?;
     for batch in &input.batches {
         let (kind, records) = match batch {
             Batch::Orders(orders) => ("orders", orders.len()),

@@ -12,7 +12,7 @@ mod sign;
 mod trial;
 mod upload;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -20,8 +20,11 @@ use ml_connector_domain::Timestamp;
 use ml_connector_domain::mapping::MapperIdentity;
 use ml_connector_storage::Component;
 
+pub(crate) use trial::own as own_fixtures;
+
 use super::Outcome;
 use crate::config::Config;
+use crate::config_load::Source;
 
 pub(super) use life::version;
 
@@ -88,13 +91,13 @@ pub(crate) enum DeveloperCommand {
 ///
 /// # Errors
 /// What the command says.
-pub(crate) async fn develop(config: &Path, command: DeveloperCommand) -> Outcome {
+pub(crate) async fn develop(source: &Source, command: DeveloperCommand) -> Outcome {
     match command {
         DeveloperCommand::New { folder, sdk } => project::new(&folder, sdk),
         DeveloperCommand::Build { project } => project::build(&project),
         DeveloperCommand::Test { project, bless } => project::test(&project, bless),
-        DeveloperCommand::Run(subject) => look::run(config, &subject).await,
-        DeveloperCommand::Profile { subject, samples } => look::profile(config, &subject, samples).await,
+        DeveloperCommand::Run(subject) => look::run(source, &subject).await,
+        DeveloperCommand::Profile { subject, samples } => look::profile(source, &subject, samples).await,
         DeveloperCommand::Sign { new_key: Some(file), .. } => sign::new_key(&file),
         DeveloperCommand::Sign { component: Some(component), key: Some(key), .. } => {
             sign::sign(&component, &key)

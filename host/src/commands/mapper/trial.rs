@@ -155,7 +155,7 @@ pub(super) fn records(records: Records) -> Batch {
 }
 
 /// The host's own fixtures: what no mapper may fail on, whatever it makes of it.
-fn own(context: BatchContext) -> Result<Vec<Fixture>, serde_json::Error> {
+pub(crate) fn own(context: BatchContext) -> Result<Vec<Fixture>, serde_json::Error> {
     let currency = context.ledger.ledger_currency;
     let money = |minor: i64| json!({ "minor": minor, "currency": currency });
     let context = BatchContext { catalog: vec![entry(&context)], ..context };

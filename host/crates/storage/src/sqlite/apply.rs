@@ -11,6 +11,7 @@ use super::rows::{millis, to_json};
 use super::{
     SqliteStore, api_keys, books, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch,
 };
+use crate::crash::{self, Side};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
 
 pub(super) type Tx = Transaction<'static, Sqlite>;
@@ -24,6 +25,7 @@ impl SqliteStore {
         let mut tx =
             self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
         let mut many = Bulk::default();
+        let step = crash::step(&changes);
         for change in changes {
             // Whoever plans a document or dates it anew, its bytes are tied to the log.
             if let Change::Plan { document, at, .. } | Change::Redate { document, at } = &change {
@@ -34,7 +36,10 @@ impl SqliteStore {
             }
         }
         many.write(&mut tx).await?;
-        tx.commit().await.map_err(failed("committing a transaction"))
+        crash::pass(step, Side::Written);
+        tx.commit().await.map_err(failed("committing a transaction"))?;
+        crash::pass(step, Side::Committed);
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ mod books;
 mod bulk;
 mod catalogs;
 mod corrections;
+mod fit;
 mod log;
 mod mapper_versions;
 mod operations;
@@ -17,11 +18,13 @@ mod tests;
 mod upkeep;
 mod watch;
 
+pub use fit::Fit;
+
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor as _, SqlitePool};
+use sqlx::{Connection as _, Executor as _, SqliteConnection, SqlitePool};
 
 use crate::{Result, StoreError};
 
@@ -59,6 +62,7 @@ impl SqliteStore {
             .statement_cache_capacity(256);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
+            .after_release(|connection, _| Box::pin(is_usable(connection)))
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
@@ -107,6 +111,14 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Whether a connection may be used again. Where the disk is full SQLite takes back by itself a transaction that fails to
+/// commit; sqlx then cannot take it back, believes that it goes on, and begins no other: the next writes would all fail.
+async fn is_usable(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // What was dropped before its end is taken back on the connection's own thread: this waits for it.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Names a failed statement, and tells a refused second time from other failures.
