@@ -6,22 +6,23 @@ mod look;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use ml_connector_domain::audit::{Action, AuditEvent};
 use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Date, SellerId};
 use ml_connector_pipeline::catalog_file;
+use ml_connector_pipeline::catalogs::{self, NewVersion};
 use ml_connector_pipeline::versions::replay::begins;
 use ml_connector_pipeline::{Parts, Seller};
-use ml_connector_storage::{
-    AuditLog as _, CatalogChange, CatalogVersion, CatalogVersions as _, Change, Store as _,
-};
+use ml_connector_storage::{AuditLog as _, CatalogVersions as _};
 
 use super::{Outcome, say};
 use crate::app::App;
 use crate::config::Config;
 
 type Failure = Box<dyn std::error::Error>;
+
+/// As whom the log names who runs a command.
+const WHO: &str = "the operator";
 
 /// A catalog file's largest size, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -179,17 +180,9 @@ pub(super) async fn keep(
     seller: &SellerId,
 ) -> Result<(ContentHash, Catalog), Failure> {
     let (text, catalog) = read(file)?;
-    let (hash, at) = (ContentHash::of(text.as_bytes()), app.clock.shared().now());
-    let version = CatalogVersion {
-        seller: seller.clone(),
-        hash: hash.clone(),
-        file: file.display().to_string(),
-        bytes: text.into_bytes(),
-        catalog: catalog.clone(),
-        why: "imported by the operator".to_owned(),
-        at,
-    };
-    app.store.apply(vec![Change::Catalog(CatalogChange::Keep(Box::new(version)))]).await?;
+    let (file, at) = (file.display().to_string(), app.clock.shared().now());
+    let new = NewVersion { seller, file: &file, text, catalog: catalog.clone(), who: WHO, at };
+    let hash = catalogs::keep(&*app.store, new).await?;
     Ok((hash, catalog))
 }
 
@@ -215,12 +208,7 @@ async fn activate(app: &App, text: &str, id: &str) -> Outcome {
 
 async fn point(app: &App, seller: &SellerId, hash: Option<ContentHash>) -> Outcome {
     let at = app.clock.shared().now();
-    let shown = hash.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
-    let detail = format!("catalog {shown} activated by the operator");
-    let told =
-        AuditEvent { at, seller: seller.clone(), subject: shown.clone(), action: Action::Changed, detail };
-    let change = CatalogChange::Activate { seller: seller.clone(), hash, at };
-    app.store.apply(vec![Change::Catalog(change), Change::Audit(told)]).await?;
+    let shown = catalogs::point(&*app.store, seller, hash, (WHO, at)).await?;
     say(&format!("{seller}: {shown} decides from the next batch on"));
     Ok(())
 }

@@ -273,6 +273,8 @@ impl Caller {
             200..=204 => Ok(Tried::Answer(answer)),
             429 => {
                 self.limiter.throttled(bucket, self.clock.now());
+                let labels = [("remote", "amazon"), ("operation", name)];
+                metrics::counter!("ml_connector_throttled_calls_total", &labels).increment(1);
                 Ok(again("AMZ-THROTTLED"))
             }
             403 if wire::is_expired_token(&answer.body) => Ok(Tried::Expired(token)),

@@ -49,6 +49,10 @@ impl FusionClient {
                 .header("rest-framework-version", FRAMEWORK_VERSION)
                 .secret_header("authorization", bearer);
             let result = self.http.send(sent).await;
+            if matches!(&result, Ok(answer) if answer.status == 429) {
+                let labels = [("remote", "fusion"), ("operation", "call")];
+                metrics::counter!("ml_connector_throttled_calls_total", &labels).increment(1);
+            }
             match &result {
                 Ok(answer) if answer.status == 401 => {
                     self.tokens.invalidate("fusion", &token).await;

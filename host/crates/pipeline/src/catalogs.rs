@@ -8,10 +8,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ml_connector_domain::SellerId;
+use ml_connector_domain::Timestamp;
+use ml_connector_domain::audit::Action;
 use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
+use ml_connector_storage::{CatalogChange, CatalogVersion, Change, Store};
 
-use crate::{Parts, Seller, StageError, stored};
+use crate::{Parts, Seller, StageError, audit, stored};
 
 /// Catalogs that were read from the store; each version is read once by a process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -60,4 +64,58 @@ pub async fn load(parts: &Parts, hash: &ContentHash) -> Result<Arc<Catalog>, Sta
     let catalog = Arc::new(stored::<Catalog>("catalog", &body)?);
     known().insert(hash.clone(), Arc::clone(&catalog));
     Ok(catalog)
+}
+
+/// A file that was read, and whose.
+pub struct NewVersion<'a> {
+    /// Whose.
+    pub seller: &'a SellerId,
+    /// The file's name.
+    pub file: &'a str,
+    /// Its text.
+    pub text: String,
+    /// Its rules.
+    pub catalog: Catalog,
+    /// Who brought it, as `the operator`.
+    pub who: &'a str,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Keeps a file as a version of a seller; says its hash.
+///
+/// # Errors
+/// The store failed.
+pub async fn keep(store: &dyn Store, new: NewVersion<'_>) -> Result<ContentHash, StageError> {
+    let hash = ContentHash::of(new.text.as_bytes());
+    let (detail, at) = (format!("catalog {} imported by {}", new.file, new.who), new.at);
+    let told = audit(at, new.seller, hash.as_str(), Action::Changed, detail);
+    let version = CatalogVersion {
+        seller: new.seller.clone(),
+        hash: hash.clone(),
+        file: new.file.to_owned(),
+        bytes: new.text.into_bytes(),
+        catalog: new.catalog,
+        why: format!("imported by {}", new.who),
+        at,
+    };
+    store.apply(vec![Change::Catalog(CatalogChange::Keep(Box::new(version))), told]).await?;
+    Ok(hash)
+}
+
+/// Lets a version decide for a seller from the next batch on; `None` is the configuration's file. Says what decides.
+///
+/// # Errors
+/// The store failed.
+pub async fn point(
+    store: &dyn Store,
+    seller: &SellerId,
+    hash: Option<ContentHash>,
+    (who, at): (&str, Timestamp),
+) -> Result<String, StageError> {
+    let shown = hash.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
+    let told = audit(at, seller, &*shown, Action::Changed, format!("catalog {shown} activated by {who}"));
+    let change = CatalogChange::Activate { seller: seller.clone(), hash, at };
+    store.apply(vec![Change::Catalog(change), told]).await?;
+    Ok(shown)
 }

@@ -39,6 +39,8 @@ mod order_of_arrival;
 mod own_rate;
 pub mod poll;
 pub mod post;
+pub mod pulse;
+pub mod quiet;
 pub mod receipts;
 pub mod reconcile;
 pub mod report;
@@ -130,6 +132,8 @@ pub mod kind {
     pub const DOCUMENT: &str = "document";
     /// In the review queue only: an account or a period.
     pub const LEDGER: &str = "ledger";
+    /// In the review queue only: a stream that brings nothing.
+    pub const STREAM: &str = "stream";
 }
 
 /// What every stage works with. Cheap to clone.

@@ -16,10 +16,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::post::Posted;
+use crate::pulse::Pulse;
+use crate::quiet::Expected;
 use crate::reconcile::{COMPARE_AGAIN, Compared};
 use crate::{
     Parts, Seller, StageError, accrue, adjust, archive, backfill, bulk, buyer, map, normalize, poll, post,
-    receipts, reconcile, settle, versions, watch,
+    quiet, receipts, reconcile, settle, versions, watch,
 };
 
 /// How often what is done.
@@ -80,6 +82,8 @@ pub struct Live {
 
 /// After a stage failed, when the next cycle begins at the latest.
 const AFTER_FAILURE: SignedDuration = SignedDuration::from_mins(1);
+/// How often a worker that rests looks whether it still has to.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// A seller's worker.
 pub struct Worker {
@@ -91,6 +95,8 @@ pub struct Worker {
     next_reconcile: Timestamp,
     next_watch: Timestamp,
     starts_at: Timestamp,
+    pulse: Pulse,
+    expected: Expected,
     /// Back-fills under way, at most one for each region. They end with the worker.
     backfills: JoinSet<Region>,
     backfilling: HashSet<Region>,
@@ -119,6 +125,8 @@ impl Worker {
             next_reconcile,
             next_watch,
             starts_at: now,
+            pulse: Pulse::default(),
+            expected: Expected::default(),
             backfills: JoinSet::new(),
             backfilling: HashSet::new(),
         }
@@ -128,6 +136,20 @@ impl Worker {
     #[must_use]
     pub fn starting_after(mut self, delay: SignedDuration) -> Self {
         self.starts_at = later(self.parts.clock.now(), delay);
+        self
+    }
+
+    /// Has it tell whether it is alive.
+    #[must_use]
+    pub fn watched_by(mut self, pulse: Pulse) -> Self {
+        self.pulse = pulse;
+        self
+    }
+
+    /// Has it find streams that bring nothing for too long.
+    #[must_use]
+    pub fn expecting(mut self, expected: Expected) -> Self {
+        self.expected = expected;
         self
     }
 
@@ -171,33 +193,68 @@ impl Worker {
 
     /// Runs until it is stopped or its time has come.
     pub async fn run(mut self, until: Until, shutdown: CancellationToken) {
+        self.pulse.sleeps(&self.seller.id, self.parts.clock.now(), self.starts_at);
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = self.parts.clock.sleep_until(self.starts_at) => {}
+            () = shutdown.cancelled() => {}
+            () = self.parts.clock.sleep_until(self.starts_at) => self.work(until, &shutdown).await,
         }
+        self.pulse.ended(&self.seller.id, self.parts.clock.now());
+    }
+
+    async fn work(&mut self, until: Until, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             self.take_up();
-            let failed = self.cycle().await;
+            let (failed, rests) = match self.rests().await {
+                Ok(true) => (false, true),
+                Ok(false) => (self.cycle().await, false),
+                Err(error) => (self.log("pause", Err(error)), false),
+            };
             let now = self.parts.clock.now();
+            self.pulse.cycle(&self.seller.id, now, failed);
+            metrics::counter!("ml_connector_worker_cycles_total", "seller" => self.seller.id.to_string())
+                .increment(1);
             if let Until::Time(end) = until
                 && now >= end
                 && !failed
             {
-                self.compare_all().await;
+                if !rests {
+                    self.compare_all().await;
+                }
                 return;
             }
-            let mut next = self.next_due().await.unwrap_or_else(|| later(now, AFTER_FAILURE));
-            if failed {
-                next = next.min(later(now, AFTER_FAILURE));
+            let next = self.next_cycle(now, (failed, rests), until).await;
+            if !self.sleep(next, shutdown).await {
+                return;
             }
-            if let Until::Time(end) = until {
-                next = next.min(end.max(later(now, SignedDuration::from_secs(1))));
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = Self::changed(&mut self.live) => {}
-                () = self.parts.clock.sleep_until(next) => {}
-            }
+        }
+    }
+
+    /// Whether somebody has paused the seller.
+    async fn rests(&self) -> Result<bool, StageError> {
+        Ok(self.parts.store.seller_pause(&self.seller.id).await?.is_some())
+    }
+
+    async fn next_cycle(&self, now: Timestamp, (failed, rests): (bool, bool), until: Until) -> Timestamp {
+        let mut next = match rests {
+            true => later(now, LOOK_AGAIN),
+            false => self.next_due().await.unwrap_or_else(|| later(now, AFTER_FAILURE)),
+        };
+        if failed {
+            next = next.min(later(now, AFTER_FAILURE));
+        }
+        match until {
+            Until::Time(end) => next.min(end.max(later(now, SignedDuration::from_secs(1)))),
+            Until::Stopped => next,
+        }
+    }
+
+    /// Sleeps; says whether it may go on.
+    async fn sleep(&mut self, until: Timestamp, shutdown: &CancellationToken) -> bool {
+        self.pulse.sleeps(&self.seller.id, self.parts.clock.now(), until);
+        tokio::select! {
+            () = shutdown.cancelled() => false,
+            () = Self::changed(&mut self.live) => true,
+            () = self.parts.clock.sleep_until(until) => true,
         }
     }
 
@@ -206,6 +263,8 @@ impl Worker {
         let (parts, seller) = (&self.parts, &self.seller);
         let mut failed = self.log("recover", post::recover(parts, seller).await.map(|_| ()));
         failed |= self.poll_due().await;
+        failed |= self
+            .log("quiet streams", quiet::look(&self.parts, &self.seller, &self.expected).await.map(|_| ()));
         let (parts, seller) = (&self.parts, &self.seller);
         failed |= self.log("normalize", normalize::normalize(parts, seller).await.map(|_| ()));
         failed |= self.log("archive", archive::archive(parts, seller).await.map(|_| ()));
@@ -318,7 +377,10 @@ impl Worker {
 
     /// Logs a failure once, with its causes; says whether it was one.
     fn log(&self, stage: &str, result: Result<(), StageError>) -> bool {
+        self.pulse.beat(&self.seller.id, self.parts.clock.now());
         let Err(error) = result else { return false };
+        let labels = [("seller", self.seller.id.to_string()), ("stage", stage.to_owned())];
+        metrics::counter!("ml_connector_stage_failures_total", &labels).increment(1);
         let mut words = error.to_string();
         let mut cause = std::error::Error::source(&error);
         while let Some(inner) = cause {

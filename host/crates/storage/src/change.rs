@@ -10,6 +10,7 @@ use ml_connector_domain::{DocumentKey, GroupId, Money, Region, SellerId, Timesta
 use crate::catalogs::CatalogChange;
 use crate::corrections::CorrectionChange;
 use crate::mapper_versions::MapperChange;
+use crate::operations::OperationsChange;
 use crate::read::Cursor;
 use crate::reviews::ReviewChange;
 use crate::upkeep::{Backfill, StoredPause};
@@ -269,6 +270,8 @@ pub enum Change {
     Fusion(FusionChange),
     /// About mappers.
     Mapper(MapperChange),
+    /// For those who run the daemon.
+    Operations(OperationsChange),
     /// Says what happened.
     Audit(AuditEvent),
     /// Keeps a signed checkpoint; refused if there is one of this size.

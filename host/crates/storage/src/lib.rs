@@ -22,6 +22,7 @@ mod corrections;
 pub mod crash;
 mod log;
 mod mapper_versions;
+mod operations;
 mod read;
 mod reviews;
 mod sqlite;
@@ -42,6 +43,10 @@ pub use log::{
 pub use mapper_versions::{
     Component, Difference, DifferenceTotals, MadeInBatch, MapperChange, MapperVersions, Pointer,
     RecordedBatch, ShadowTotals, VersionRow, VersionState,
+};
+pub use operations::{
+    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, OperationsChange, PlannedDocument,
+    ReviewFilter, SellerCount, SellerEvent, SellerPause, SellerReviews, StreamState,
 };
 pub use read::{
     AuditRow, BookedTransaction, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals, Previous,

@@ -242,6 +242,7 @@ pub trait Store:
     + crate::Corrections
     + crate::Reviews
     + crate::AuditLog
+    + crate::Operations
 {
     /// Applies all changes, or none.
     ///

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use ml_connector_domain::audit::{Action, AuditEvent};
+use ml_connector_domain::SellerId;
 use ml_connector_domain::id::ContentHash;
-use ml_connector_domain::{SellerId, Timestamp};
-use ml_connector_pipeline::versions::{canary_place, replay::begins};
-use ml_connector_storage::{Change, MapperChange, MapperVersions as _, Store as _};
+use ml_connector_pipeline::versions::{canary_place, life, replay::begins};
+use ml_connector_storage::MapperVersions as _;
 
 use super::{Whom, trial};
 use crate::app::App;
@@ -55,10 +54,8 @@ pub(in crate::commands) async fn version(app: &App, text: &str) -> Result<Conten
     }
 }
 
-pub(super) fn changed(at: Timestamp, seller: &SellerId, subject: &str, detail: String) -> Change {
-    let (seller, subject) = (seller.clone(), subject.to_owned());
-    Change::Audit(AuditEvent { at, seller, subject, action: Action::MapperChanged, detail })
-}
+/// As whom the log names who runs a command.
+const WHO: &str = "the operator";
 
 /// Lets a version run as the shadow.
 pub(super) async fn shadow(config: Config, text: &str, whom: &Whom) -> Outcome {
@@ -68,17 +65,10 @@ pub(super) async fn shadow(config: Config, text: &str, whom: &Whom) -> Outcome {
     let trials = trial::Trials::open(&app)?;
     let now = app.clock.shared().now();
     for seller in whom {
-        let pointer = app.store.mapper_pointer(&seller).await?;
-        if digest.is_some() && pointer.active == digest {
-            return Err(format!("MAP-ACTIVE: {seller} is mapped by this version already").into());
-        }
         if let Some(digest) = &digest {
             trials.may_map(&seller, digest).await?;
         }
-        let shown = digest.as_ref().map_or("none", ContentHash::as_str).to_owned();
-        let detail = format!("shadow: {shown}");
-        let change = MapperChange::Shadow { seller: seller.clone(), digest: digest.clone(), at: now };
-        app.store.apply(vec![Change::Mapper(change), changed(now, &seller, &shown, detail)]).await?;
+        let shown = life::shadow(&*app.store, &seller, digest.clone(), (WHO, now)).await?;
         say(&format!("{seller}: shadow {shown}"));
     }
     app.store.close().await;
@@ -98,12 +88,10 @@ pub(super) async fn activate(config: Config, text: &str, whom: &Whom, share: u8)
             continue;
         }
         trials.may_map_or_configured(&seller, digest.as_ref()).await?;
-        let shown = digest.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
-        let why = format!("activated by the operator for {share} % of {all}");
-        let detail = format!("{shown} {why}");
-        let (id, digest) = (seller.clone(), digest.clone());
-        let change = MapperChange::Activate { seller: id, digest, why, at: now };
-        let took = swap(&app, vec![Change::Mapper(change), changed(now, &seller, &shown, detail)]).await?;
+        let why = format!("activated by {WHO} for {share} % of {all}");
+        let moving = life::activate(&*app.store, &seller, digest.clone(), (why, now));
+        let (shown, took) = timed(moving).await;
+        let shown = shown?;
         say(&format!("{seller}: active {shown} ({:.1} ms)", took.as_secs_f64() * 1_000.0));
         moved += 1;
     }
@@ -131,28 +119,18 @@ pub(super) async fn roll_back(config: Config, whom: &Whom, text: Option<String>)
             say(&format!("{seller}: nothing to roll back to"));
             continue;
         }
-        let Some(to) = &pointer.previous else {
-            return Err(
-                format!("MAP-PREVIOUS: {seller} has nothing to roll back to: activate a version").into()
-            );
-        };
-        trials.may_map_or_configured(&seller, to.as_ref()).await?;
-        let to = to.as_ref().map_or("the configuration's file", ContentHash::as_str).to_owned();
-        let from = pointer.active.as_ref().map_or("the configuration's file", ContentHash::as_str);
-        let why = "rolled back by the operator".to_owned();
-        let told = changed(now, &seller, from, format!("{why}: from {from} to {to}"));
-        let change = MapperChange::RollBack { seller: seller.clone(), why, at: now };
-        let took = swap(&app, vec![Change::Mapper(change), told]).await?;
+        trials.may_map_or_configured(&seller, life::before(&seller, &pointer)?.as_ref()).await?;
+        let (to, took) = timed(life::roll_back(&*app.store, &seller, (WHO, now))).await;
+        let to = to?;
         say(&format!("{seller}: rolled back to {to} ({:.1} ms)", took.as_secs_f64() * 1_000.0));
     }
     app.store.close().await;
     Ok(())
 }
 
-/// Swaps pointers; says how long that took by the machine's clock.
+/// Says how long something took by the machine's clock.
 #[expect(clippy::disallowed_methods, reason = "a figure for the operator; the books' clock may stand still")]
-async fn swap(app: &App, changes: Vec<Change>) -> Result<Duration, Failure> {
+async fn timed<T>(moving: impl Future<Output = T>) -> (T, Duration) {
     let began = std::time::Instant::now();
-    app.store.apply(changes).await?;
-    Ok(began.elapsed())
+    (moving.await, began.elapsed())
 }

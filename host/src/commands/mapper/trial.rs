@@ -26,7 +26,7 @@ const RECORDED_DAYS: i64 = 90;
 const RECORDED_BATCHES: u32 = 20;
 
 /// The sandbox with the sellers' doors.
-pub(super) struct Trials<'a> {
+pub(crate) struct Trials<'a> {
     app: &'a App,
     doors: HashMap<SellerId, (Door, &'a SellerConfig)>,
 }
@@ -36,7 +36,7 @@ impl<'a> Trials<'a> {
     ///
     /// # Errors
     /// As [`Sandbox::open`].
-    pub(super) fn open(app: &'a App) -> Result<Self, Failure> {
+    pub(crate) fn open(app: &'a App) -> Result<Self, Failure> {
         let sandbox: Arc<Sandbox> = Sandbox::open(&app.config)?;
         let door = |seller: &'a SellerConfig| {
             (seller.id.clone(), (Door::of(&sandbox, &app.config.mappers, seller), seller))
@@ -44,11 +44,16 @@ impl<'a> Trials<'a> {
         Ok(Self { app, doors: app.config.sellers.iter().map(door).collect() })
     }
 
+    /// What all commands need.
+    pub(super) fn app(&self) -> &'a App {
+        self.app
+    }
+
     /// A seller's door.
     ///
     /// # Errors
     /// `MAP-SELLER`: the configuration does not name it.
-    pub(super) fn door(&self, seller: &SellerId) -> Result<&(Door, &'a SellerConfig), Failure> {
+    pub(crate) fn door(&self, seller: &SellerId) -> Result<&(Door, &'a SellerConfig), Failure> {
         let door = self.doors.get(seller);
         Ok(door.ok_or_else(|| format!("MAP-SELLER: the configuration names no seller {seller}"))?)
     }
@@ -87,7 +92,7 @@ impl<'a> Trials<'a> {
     ///
     /// # Errors
     /// As [`Trials::may_map`].
-    pub(super) async fn may_map_or_configured(
+    pub(crate) async fn may_map_or_configured(
         &self,
         seller: &SellerId,
         digest: Option<&ContentHash>,

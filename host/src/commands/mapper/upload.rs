@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ml_connector_domain::SellerId;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::MapperIdentity;
+use ml_connector_pipeline::versions::life::changed;
 use ml_connector_ports::Mapper as _;
 use ml_connector_storage::{Change, MapperChange, Store as _};
 
@@ -34,6 +35,17 @@ struct Passed {
     cases: usize,
 }
 
+/// A component that was kept.
+pub(crate) struct Kept {
+    pub(crate) digest: ContentHash,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Why it may be used, in words.
+    pub(crate) why: String,
+    /// Fixtures that it mapped twice, and golden cases that it passed, by seller.
+    pub(crate) sellers: Vec<(SellerId, usize, usize)>,
+}
+
 /// Checks a component and keeps it.
 pub(super) async fn upload(
     config: Config,
@@ -43,8 +55,8 @@ pub(super) async fn upload(
 ) -> Outcome {
     let whom = life::sellers(&config, whom)?;
     let app = App::open(config).await?;
-    let trials = Trials::open(&app)?;
     let mut bytes_max = 0;
+    let trials = Trials::open(&app)?;
     for seller in &whom {
         bytes_max = bytes_max.max(trials.door(seller)?.0.component_bytes_max());
     }
@@ -54,14 +66,43 @@ pub(super) async fn upload(
         None => signature::read_beside(file)?,
     };
     let incoming = Incoming { digest: ContentHash::of(&bytes), bytes, signatures, cases };
-    let mut passed = Vec::new();
-    for seller in &whom {
-        let tried = try_for(&trials, seller, &incoming).await;
-        passed.push((seller, tried.map_err(|error| format!("seller {seller}: {error}"))?));
+    let kept = check_and_keep(&trials, &whom, incoming, "the operator").await?;
+    say(&format!("{}\nsha256 {}\nvalidated for {} sellers", kept.why, kept.digest, whom.len()));
+    for (seller, fixtures, cases) in kept.sellers {
+        say(&format!(
+            "{seller}: {fixtures} fixtures mapped twice, the same byte for byte and fuel for fuel; {cases} golden cases passed"
+        ));
     }
-    keep(&app, incoming, &passed).await?;
     app.store.close().await;
     Ok(())
+}
+
+/// Checks bytes that came in for a seller, and keeps them as a validated version of it.
+///
+/// # Errors
+/// They are refused, in words that begin with a code, or the store failed.
+pub(crate) async fn take_in(
+    trials: &Trials<'_>,
+    seller: &SellerId,
+    (bytes, signatures): (Vec<u8>, Vec<String>),
+    who: &str,
+) -> Result<Kept, Failure> {
+    let incoming = Incoming { digest: ContentHash::of(&bytes), bytes, signatures, cases: None };
+    check_and_keep(trials, std::slice::from_ref(seller), incoming, who).await
+}
+
+async fn check_and_keep(
+    trials: &Trials<'_>,
+    whom: &[SellerId],
+    incoming: Incoming,
+    who: &str,
+) -> Result<Kept, Failure> {
+    let mut passed = Vec::new();
+    for seller in whom {
+        let tried = try_for(trials, seller, &incoming).await;
+        passed.push((seller, tried.map_err(|error| format!("seller {seller}: {error}"))?));
+    }
+    keep(trials.app(), incoming, &passed, who).await
 }
 
 async fn try_for(trials: &Trials<'_>, seller: &SellerId, incoming: &Incoming) -> Result<Passed, Failure> {
@@ -84,25 +125,26 @@ async fn try_for(trials: &Trials<'_>, seller: &SellerId, incoming: &Incoming) ->
     Ok(Passed { identity, author, fixtures: validated.fixtures.len(), cases })
 }
 
-async fn keep(app: &App, incoming: Incoming, passed: &[(&SellerId, Passed)]) -> Outcome {
+async fn keep(
+    app: &App,
+    incoming: Incoming,
+    passed: &[(&SellerId, Passed)],
+    who: &str,
+) -> Result<Kept, Failure> {
     let Some((_, first)) = passed.first() else { return Err("MAP-SELLER: there is no seller".into()) };
     let Incoming { bytes, digest, signatures, .. } = incoming;
     let now = app.clock.shared().now();
     let by = first.author.as_ref().map_or("nobody".to_owned(), |author| format!("`{author}`"));
-    let why = format!("{} {} uploaded, signed by {by}", first.identity.name, first.identity.version);
+    let (name, version) = (first.identity.name.clone(), first.identity.version.clone());
+    let why = format!("{name} {version} uploaded by {who}, signed by {by}");
     let kept = component(&first.identity, bytes, (first.author.clone(), signatures), now);
     let mut changes = vec![Change::Mapper(MapperChange::Component(Box::new(kept)))];
     for (seller, _) in passed {
-        changes.push(life::changed(now, seller, digest.as_str(), why.clone()));
+        changes.push(changed(now, seller, digest.as_str(), why.clone()));
         let (seller, digest, why) = ((*seller).clone(), digest.clone(), why.clone());
         changes.push(Change::Mapper(MapperChange::Validated { seller, digest, why, at: now }));
     }
     app.store.apply(changes).await?;
-    say(&format!("{why}\nsha256 {digest}\nvalidated for {} sellers", passed.len()));
-    for (seller, Passed { fixtures, cases, .. }) in passed {
-        say(&format!(
-            "{seller}: {fixtures} fixtures mapped twice, the same byte for byte and fuel for fuel; {cases} golden cases passed"
-        ));
-    }
-    Ok(())
+    let sellers = passed.iter().map(|(seller, of)| ((*seller).clone(), of.fixtures, of.cases)).collect();
+    Ok(Kept { digest, name, version, why, sellers })
 }

@@ -11,6 +11,7 @@
 
 mod breaker;
 mod compare;
+pub mod life;
 mod record;
 pub mod replay;
 mod shadow;

@@ -61,6 +61,7 @@ impl Batch {
             Ok(mapped) => (mapped.fuel, None, mapped.log.clone(), Some(outcome_hash(&mapped.outcomes)?)),
             Err(fault) => (fault.fuel, Some(fault.to_string()), fault.log.clone(), None),
         };
+        count(seller, &identity.digest, fuel, result.as_ref().err());
         let mut kept = vec![Change::Batch(BatchRecord {
             input: self.name.clone(),
             seller: seller.id.clone(),
@@ -84,6 +85,18 @@ impl Batch {
             tracing::warn!(seller = %seller.id, batch = %self.name, bytes = packed.len(), "input too large to be kept");
         }
         Ok(kept)
+    }
+}
+
+/// Counts a call for those who watch the daemon.
+fn count(seller: &Seller, mapper: &ContentHash, fuel: u64, fault: Option<&MapperFault>) {
+    let labels = [("seller", seller.id.to_string()), ("mapper", mapper.to_string())];
+    metrics::counter!("ml_connector_mapper_batches_total", &labels).increment(1);
+    metrics::counter!("ml_connector_mapper_fuel_total", &labels).increment(fuel);
+    if let Some(fault) = fault {
+        let [seller, mapper] = labels;
+        let labels = [seller, mapper, ("code", fault.code.to_owned())];
+        metrics::counter!("ml_connector_mapper_faults_total", &labels).increment(1);
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::{Sqlite, Transaction, query};
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
 use super::{
-    SqliteStore, books, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch,
+    SqliteStore, api_keys, books, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch,
 };
 use crate::crash::{self, Side};
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
@@ -66,6 +66,7 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         Change::Credential { .. } => credential(tx, change).await,
         Change::Fusion(change) => watch::apply(tx, change).await,
         Change::Mapper(change) => mapper_versions::apply(tx, change).await,
+        Change::Operations(change) => api_keys::apply(tx, change).await,
         Change::Checkpoint { .. } | Change::AuditKey { .. } => log::apply(tx, change).await,
         Change::Raw { .. } | Change::RawDone { .. } | Change::Audit(_) => Ok(()),
         of_upkeep => upkeep::apply(tx, of_upkeep).await,

@@ -1,5 +1,6 @@
 //! The SQLite store: one file, write-ahead log, every commit on disk before it is believed.
 
+mod api_keys;
 mod apply;
 mod books;
 mod bulk;
@@ -8,6 +9,7 @@ mod corrections;
 mod fit;
 mod log;
 mod mapper_versions;
+mod operations;
 mod read;
 mod reviews;
 mod rows;

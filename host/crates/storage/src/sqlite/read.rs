@@ -87,7 +87,7 @@ pub(super) fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
     })
 }
 
-fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
+pub(super) fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
     Ok(AuditRow {
         id: get(row, "id")?,
         at: timestamp(get(row, "at")?)?,
