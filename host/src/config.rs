@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::ledger::{CreditMemoPath, LedgerSetup};
 use ml_connector_domain::{Region, SellerId};
+use ml_connector_pipeline::quiet::Expected;
 use ml_connector_pipeline::worker::Cadence;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -281,6 +282,9 @@ pub(crate) struct SellerConfig {
     /// How often what is done for this seller, by how it ships and settles.
     #[serde(default)]
     pub(crate) cadence: Option<CadenceConfig>,
+    /// How long its streams may bring nothing new before that is a finding.
+    #[serde(default)]
+    pub(crate) quiet: QuietConfig,
     /// By which rules the seller's mappers come in, where they are its own.
     #[serde(default)]
     pub(crate) mappers: SellerMappersConfig,
@@ -289,6 +293,37 @@ pub(crate) struct SellerConfig {
     pub(crate) settings: BTreeMap<String, String>,
     /// The books.
     pub(crate) ledger: LedgerSetup,
+}
+
+/// How many hours a seller's streams may bring nothing new before a person is told (`stream-quiet` in the review queue): an
+/// authorisation may be lost. Nothing is expected of a stream without a figure.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct QuietConfig {
+    /// Of orders.
+    orders_hours: Option<u32>,
+    /// Of transactions.
+    transactions_hours: Option<u32>,
+    /// Of settlements, which Amazon closes every two weeks.
+    groups_hours: Option<u32>,
+    /// Of payouts.
+    payouts_hours: Option<u32>,
+    /// Of settlement reports.
+    reports_hours: Option<u32>,
+}
+
+impl QuietConfig {
+    /// As the worker takes it.
+    pub(crate) fn expected(&self) -> Expected {
+        let hours = |hours: Option<u32>| hours.map(|hours| SignedDuration::from_hours(i64::from(hours)));
+        Expected {
+            orders: hours(self.orders_hours),
+            transactions: hours(self.transactions_hours),
+            groups: hours(self.groups_hours),
+            payouts: hours(self.payouts_hours),
+            reports: hours(self.reports_hours),
+        }
+    }
 }
 
 /// An authorisation.

@@ -132,6 +132,11 @@ enum Command {
         /// Amazon's id of the report
         report: String,
     },
+    /// Who is served, how each seller stands, and who rests
+    Seller {
+        #[command(subcommand)]
+        command: commands::SellerCommand,
+    },
     /// Write a mapper, test it, and put it into use
     Mapper {
         #[command(subcommand)]
@@ -499,6 +504,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             commands::mapper::operate(config, command).await
         }
         Command::Catalog { command } => commands::catalog::run(config, command).await,
+        Command::Seller { command } => commands::seller(config, command).await,
         Command::Check => commands::check(config).await,
         Command::Config { command } => commands::config(&config, &source, command),
         Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } => Ok(()),

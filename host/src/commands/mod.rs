@@ -14,6 +14,7 @@ mod reconcile;
 mod reverse;
 pub(crate) mod review;
 mod secrets;
+mod seller;
 mod serve;
 
 use std::error::Error;
@@ -38,6 +39,7 @@ pub(crate) use review::{ReviewCommand, review_items};
 pub(crate) use secrets::{
     authorize_finish, authorize_url, import_credentials, rotate_client_secret, rotate_master_key,
 };
+pub(crate) use seller::{SellerCommand, seller};
 pub(crate) use serve::serve;
 
 use comfy_table::{Table, presets};

@@ -79,7 +79,8 @@ pub(crate) async fn serve(
         let (catalog, catalog_hash) = (std::sync::Arc::clone(&seller.catalog), seller.catalog_hash.clone());
         let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
         told.insert(seller.id.clone(), sender);
-        guards.push((guard, Worker::new(parts, seller, cadence).told_by(live).starting_after(delay)));
+        let worker = Worker::new(parts, seller, cadence).told_by(live).expecting(of.quiet.expected());
+        guards.push((guard, worker.starting_after(delay)));
     }
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();

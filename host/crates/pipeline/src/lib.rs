@@ -37,6 +37,7 @@ pub mod normalize;
 #[cfg(test)]
 mod order_of_arrival;
 mod own_rate;
+pub mod pause;
 pub mod poll;
 pub mod post;
 pub mod pulse;

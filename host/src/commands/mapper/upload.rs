@@ -36,14 +36,12 @@ struct Passed {
 }
 
 /// A component that was kept.
-pub(crate) struct Kept {
-    pub(crate) digest: ContentHash,
-    pub(crate) name: String,
-    pub(crate) version: String,
+struct Kept {
+    digest: ContentHash,
     /// Why it may be used, in words.
-    pub(crate) why: String,
+    why: String,
     /// Fixtures that it mapped twice, and golden cases that it passed, by seller.
-    pub(crate) sellers: Vec<(SellerId, usize, usize)>,
+    sellers: Vec<(SellerId, usize, usize)>,
 }
 
 /// Checks a component and keeps it.
@@ -75,20 +73,6 @@ pub(super) async fn upload(
     }
     app.store.close().await;
     Ok(())
-}
-
-/// Checks bytes that came in for a seller, and keeps them as a validated version of it.
-///
-/// # Errors
-/// They are refused, in words that begin with a code, or the store failed.
-pub(crate) async fn take_in(
-    trials: &Trials<'_>,
-    seller: &SellerId,
-    (bytes, signatures): (Vec<u8>, Vec<String>),
-    who: &str,
-) -> Result<Kept, Failure> {
-    let incoming = Incoming { digest: ContentHash::of(&bytes), bytes, signatures, cases: None };
-    check_and_keep(trials, std::slice::from_ref(seller), incoming, who).await
 }
 
 async fn check_and_keep(
@@ -146,5 +130,5 @@ async fn keep(
     }
     app.store.apply(changes).await?;
     let sellers = passed.iter().map(|(seller, of)| ((*seller).clone(), of.fixtures, of.cases)).collect();
-    Ok(Kept { digest, name, version, why, sellers })
+    Ok(Kept { digest, why, sellers })
 }

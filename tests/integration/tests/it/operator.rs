@@ -145,6 +145,55 @@ async fn the_environment_goes_over_the_file_and_flags_over_both() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seller_that_is_paused_rests_and_goes_on_where_it_was() {
+    let installed = Installed::start("paused", options(305)).await;
+    let (seller, end) = (installed.seller(), installed.scenario["end"].as_str().expect("an end"));
+    let standing = || async {
+        let said = installed.said(&["seller", "status", seller, "--json"]).await;
+        serde_json::from_str::<Value>(&said).expect("JSON")
+    };
+    assert!(installed.refused(&["seller", "pause", "NOBODY"]).await.contains("SEL-UNKNOWN"));
+    assert!(installed.said(&["seller", "pause", seller]).await.contains("rests since"));
+    installed.said(&["serve", "--until", end]).await;
+    let resting = standing().await;
+    assert_eq!(
+        (&resting["streams"], &resting["paused"]["by"]),
+        (&Value::Array(Vec::new()), &"the operator".into())
+    );
+    let listed = installed.said(&["seller", "list"]).await;
+    assert!(listed.contains(seller) && listed.contains("the operator"), "{listed}");
+    assert!(installed.said(&["seller", "resume", seller]).await.contains("goes on"));
+    assert!(installed.said(&["seller", "resume", seller]).await.contains("did not rest"));
+    installed.said(&["serve", "--until", end]).await;
+    let after = standing().await;
+    assert!(after["paused"].is_null() && after["documents"]["confirmed"].as_u64() > Some(0), "{after}");
+    assert!(after["streams"].as_array().is_some_and(|all| all.len() >= 5), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_brings_nothing_for_too_long_is_told_of() {
+    let installed = Installed::start("quiet", options(306)).await;
+    // Orders end after three days, and two months pass until everything is settled.
+    installed.configure(|table| {
+        let seller = table["seller"][0].as_table_mut().expect("a table");
+        seller.insert("quiet".to_owned(), toml::toml! { orders_hours = 48 }.into());
+    });
+    installed.said(&["serve", "--until", installed.scenario["end"].as_str().expect("an end")]).await;
+    let review: Value = serde_json::from_str(&installed.said(&["review", "--json"]).await).expect("JSON");
+    let quiet: Vec<&Value> = review["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter(|item| item["code"] == "stream-quiet")
+        .collect();
+    assert!(!quiet.is_empty() && quiet.iter().all(|item| item["kind"] == "stream"), "{review}");
+    assert!(
+        quiet.iter().all(|item| item["subject"].as_str().is_some_and(|of| of.ends_with("/orders"))),
+        "{review}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hangup_has_catalogs_and_cadences_read_again_and_a_mistake_changes_nothing() {
     let installed = Installed::start("hangup", options(304)).await;
     // Everything waits for a person, and nothing is polled for a long time: only what is read again can change that.
