@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_amazon::{AmazonOptions, OrdersApi, SpApiClient};
 use ml_connector_domain::Clock;
+use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_fusion::{FusionClient, FusionOptions};
 use ml_connector_mapper::{LoadedMapper, SettingProblem};
@@ -17,7 +18,7 @@ use ml_connector_pipeline::{Parts, Seller, catalog_file};
 use ml_connector_ports::{AmazonSource, Target};
 use ml_connector_remote::clock::Advance;
 use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
-use ml_connector_storage::{AuditLog as _, CatalogVersions as _, SqliteStore, Store};
+use ml_connector_storage::{AuditLog as _, CatalogVersion, CatalogVersions as _, SqliteStore, Store};
 use rand::SeedableRng as _;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use secrecy::SecretString;
@@ -230,6 +231,32 @@ impl App {
             catalog: Arc::new(catalog),
         })
     }
+}
+
+/// The catalog file of a seller as a version to be kept.
+///
+/// # Errors
+/// It cannot be read, or is not the one any more that the seller was made of.
+pub(crate) fn configured_catalog(
+    whole: &Config,
+    config: &SellerConfig,
+    seller: &Seller,
+    at: Timestamp,
+) -> Result<CatalogVersion, Failure> {
+    let bytes = std::fs::read(whole.path(&config.catalog))?;
+    if ContentHash::of(&bytes) != seller.catalog_hash {
+        let file = config.catalog.display();
+        return Err(format!("CAT-REPLACED: {file} was replaced while it was read: try again").into());
+    }
+    Ok(CatalogVersion {
+        seller: seller.id.clone(),
+        hash: seller.catalog_hash.clone(),
+        file: config.catalog.display().to_string(),
+        bytes,
+        catalog: Catalog::clone(&seller.catalog),
+        why: "named by the configuration".to_owned(),
+        at,
+    })
 }
 
 /// A file that holds a secret.

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ml_connector_domain::SellerId;
-use ml_connector_domain::catalog::Catalog;
 use ml_connector_pipeline::worker::Live;
-use ml_connector_storage::{CatalogChange, CatalogVersion, Change, Store};
+use ml_connector_storage::{CatalogChange, Change, Store as _};
 use tokio::sync::watch;
 
-use crate::app::App;
+use crate::app::{App, configured_catalog};
 use crate::commands::with_causes;
 use crate::config::{Config, SellerConfig};
 use crate::config_load::{self, Source};
@@ -86,15 +85,7 @@ impl Reload {
 /// What a seller's worker is told; its catalog is kept for ever first.
 async fn live(app: &App, config: &Config, of: &SellerConfig) -> Result<Live, Failure> {
     let seller = app.seller_of(config, of)?;
-    let version = CatalogVersion {
-        seller: seller.id.clone(),
-        hash: seller.catalog_hash.clone(),
-        file: of.catalog.display().to_string(),
-        bytes: std::fs::read(config.path(&of.catalog))?,
-        catalog: Catalog::clone(&seller.catalog),
-        why: "named by the configuration".to_owned(),
-        at: app.clock.shared().now(),
-    };
+    let version = configured_catalog(config, of, &seller, app.clock.shared().now())?;
     app.store.apply(vec![Change::Catalog(CatalogChange::Keep(Box::new(version)))]).await?;
     Ok(Live {
         cadence: config.cadence(of),

@@ -3,14 +3,11 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::worker::{Live, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_storage::crash::{self, KillPoint};
-use ml_connector_storage::{
-    CatalogChange, CatalogVersion, CatalogVersions as _, Change, MapperChange, Store as _,
-};
+use ml_connector_storage::{CatalogChange, CatalogVersions as _, Change, MapperChange, Store as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::audit::{Checkpoints, signing_key};
 use super::secrets::configured;
 use super::{Outcome, with_causes};
-use crate::app::{App, AppClock};
+use crate::app::{App, AppClock, configured_catalog};
 use crate::config::Config;
 use crate::config_fusion::AuthConfig;
 use crate::config_load::Source;
@@ -119,28 +116,14 @@ pub(crate) async fn serve(
 /// file may be replaced tomorrow.
 async fn keep_what_decides(app: &App, sellers: &[(Seller, Parts)], now: Timestamp) -> Outcome {
     for (of, (seller, parts)) in app.config.sellers.iter().zip(sellers) {
-        let replaced = |file: &std::path::Path| {
-            format!("{} was replaced while the daemon started: start it again", file.display())
-        };
         let bytes = std::fs::read(app.config.path(&of.mapper))?;
         if ContentHash::of(&bytes) != parts.mapper.identity().digest {
-            return Err(replaced(&of.mapper).into());
+            let file = of.mapper.display();
+            return Err(format!("{file} was replaced while the daemon started: start it again").into());
         }
         let signatures = signature::read_beside(&app.config.path(&of.mapper))?;
         let kept = super::mapper::component(parts.mapper.identity(), bytes, (None, signatures), now);
-        let bytes = std::fs::read(app.config.path(&of.catalog))?;
-        if ContentHash::of(&bytes) != seller.catalog_hash {
-            return Err(replaced(&of.catalog).into());
-        }
-        let version = CatalogVersion {
-            seller: seller.id.clone(),
-            hash: seller.catalog_hash.clone(),
-            file: of.catalog.display().to_string(),
-            bytes,
-            catalog: Catalog::clone(&seller.catalog),
-            why: "named by the configuration".to_owned(),
-            at: now,
-        };
+        let version = configured_catalog(&app.config, of, seller, now)?;
         app.store
             .apply(vec![
                 Change::Mapper(MapperChange::Component(Box::new(kept))),

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use ml_connector_audit::AuditError;
 use ml_connector_audit::trace::{Part, Trace, TracedLine, trace};
-use ml_connector_domain::SellerId;
 use ml_connector_domain::document::{Body, Remittance};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::posting::State;
@@ -42,27 +41,12 @@ pub struct Told {
 /// # Errors
 /// The store failed. Nothing known is an empty story.
 pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError> {
-    explain_of(store, text, None).await
-}
-
-/// As [`explain`], of one seller only: what others have under the same ids is not told.
-///
-/// # Errors
-/// As [`explain`].
-pub async fn explain_of(
-    store: &dyn Store,
-    text: &str,
-    seller: Option<&SellerId>,
-) -> Result<Story, AuditError> {
-    let own = |row: &DocumentRow| seller.is_none_or(|seller| row.document.seller == *seller);
     let mut documents = store.documents_about(text).await?;
-    documents.retain(own);
     let mut subjects = BTreeSet::from([text.to_owned()]);
     if documents.is_empty()
         && let Some(group) = store.group_of_settlement(text).await?
     {
         documents = store.documents_about(&group).await?;
-        documents.retain(own);
         subjects.insert(group);
     }
     for row in &documents {
@@ -74,10 +58,7 @@ pub async fn explain_of(
     }
     let mut sources = Vec::new();
     for subject in &subjects {
-        sources.extend(match seller {
-            None => store.sources_about(subject).await?,
-            Some(seller) => store.sources_of(seller, subject).await?,
-        });
+        sources.extend(store.sources_about(subject).await?);
     }
     let mut told = Vec::with_capacity(documents.len());
     for row in documents {
@@ -87,28 +68,8 @@ pub async fn explain_of(
         }
     }
     let subjects: Vec<String> = subjects.into_iter().collect();
-    let events = match seller {
-        None => store.story(&subjects).await?,
-        Some(seller) => story_of(store, seller, &subjects).await?,
-    };
+    let events = store.story(&subjects).await?;
     Ok(Story { asked: text.to_owned(), sources, documents: told, events })
-}
-
-/// Events of one subject that are told at the most.
-const EVENTS_MAX: u32 = 1_000;
-
-async fn story_of(
-    store: &dyn Store,
-    seller: &SellerId,
-    subjects: &[String],
-) -> Result<Vec<AuditRow>, AuditError> {
-    let (sellers, mut events) = (std::slice::from_ref(seller), Vec::new());
-    for subject in subjects {
-        let page = store.events_page(sellers, Some(subject), 0, EVENTS_MAX).await?;
-        events.extend(page.into_iter().map(|of| of.event));
-    }
-    events.sort_by_key(|event| event.id);
-    Ok(events)
 }
 
 impl Story {

@@ -223,9 +223,6 @@ pub trait Operations: Send + Sync {
         limit: u32,
     ) -> Result<Vec<SellerEvent>>;
 
-    /// A seller's record of this id: `(kind, raw payload, newest canonical record)`.
-    async fn sources_of(&self, seller: &SellerId, natural_id: &str) -> Result<Vec<(String, String, String)>>;
-
     /// Open review items by seller, kind, reason and currency.
     async fn seller_reviews(&self) -> Result<Vec<SellerReviews>>;
 

@@ -60,9 +60,7 @@ impl SqliteStore {
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(256);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .after_release(|connection, _| Box::pin(is_usable(connection)))
+        let pool = pool()
             .connect_with(options)
             .await
             .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
@@ -111,6 +109,12 @@ impl SqliteStore {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// A pool that takes back only what is usable.
+fn pool() -> SqlitePoolOptions {
+    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX);
+    pool.after_release(|connection, _| Box::pin(is_usable(connection)))
 }
 
 /// Whether a connection may be used again. Where the disk is full SQLite takes back by itself a transaction that fails to

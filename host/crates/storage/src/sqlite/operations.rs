@@ -161,23 +161,6 @@ impl Operations for SqliteStore {
         rows.iter().map(|row| Ok(SellerEvent { seller: owner(row)?, event: audit_row(row)? })).collect()
     }
 
-    async fn sources_of(&self, seller: &SellerId, natural_id: &str) -> Result<Vec<(String, String, String)>> {
-        let rows = query(
-            "SELECT w.kind, c.record, r.body FROM work w
-             JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
-                AND c.version = w.version
-             JOIN raw_payload r ON r.seller = w.seller AND r.stream = w.kind || 's'
-                AND r.natural_id = w.natural_id AND r.hash = c.raw_hash
-             WHERE w.seller = $1 AND w.natural_id = $2",
-        )
-        .bind(seller.as_str())
-        .bind(natural_id)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("looking for a seller's sources"))?;
-        rows.iter().map(|row| Ok((get(row, "kind")?, get(row, "body")?, get(row, "record")?))).collect()
-    }
-
     async fn seller_reviews(&self) -> Result<Vec<SellerReviews>> {
         let rows = query(
             "SELECT seller, kind, code, currency, CAST(sum(minor) AS BIGINT) AS minor, count(*) AS n,

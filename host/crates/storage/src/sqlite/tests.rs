@@ -1,6 +1,7 @@
 //! The suite that a store has to pass.
 
 mod log;
+mod operations;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
