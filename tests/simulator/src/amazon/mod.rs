@@ -162,6 +162,9 @@ pub(crate) fn handle(world: &World, region: Region, request: &Incoming) -> Reply
         return refusal(403, "MissingAuthenticationToken", "Access to requested resource is denied.", "");
     };
     let faults = world.faults.amazon(world.clock.now());
+    let token = ["paginationToken", "nextToken", "NextToken"].iter().find_map(|name| request.parameter(name));
+    let life = if operation.name == SEARCH_ORDERS.name { orders::TOKEN_LIFE } else { finances::TOKEN_LIFE };
+    let expired = token.is_some_and(|token| paging::is_expired(token, world.clock.now(), life));
     let reply = answer(world, region, request, (operation, id), &faults);
     world.journal.count("amazon", operation.name, reply.status());
     if let Some(seller) = caller(world, request) {
@@ -169,12 +172,12 @@ pub(crate) fn handle(world: &World, region: Region, request: &Incoming) -> Reply
         if operation.name == SEARCH_ORDERS.name {
             world.journal.searched(of, now);
         }
-        let token = ["paginationToken", "nextToken", "NextToken"];
-        if LISTS.contains(&operation.name) && token.iter().all(|name| request.parameter(name).is_none()) {
+        if LISTS.contains(&operation.name) && token.is_none() {
             world.journal.polled(operation.name, of, now);
         }
     }
     let expected = operation.name == CREATE_REPORT.name
+        || expired
         || faults.refuse_data_set.is_some()
         || faults.page_bytes.is_some()
         || faults.html_error > 0.0

@@ -36,7 +36,7 @@ const DATA_SETS: [&str; 11] = [
     "FULFILLMENT_ORDERS",
 ];
 /// A page token's life.
-const TOKEN_LIFE: i64 = DAY;
+pub(super) const TOKEN_LIFE: i64 = DAY;
 
 fn included(request: &Incoming) -> Result<Vec<&str>, Reply> {
     let sets: Vec<&str> =

@@ -37,6 +37,15 @@ pub(super) fn encode_alone(after: (i64, usize), made: i64) -> String {
     CODEC.encode(text)
 }
 
+/// Whether a token is too old, whatever else it is: nobody can see that from it, so who sends it has asked nothing malformed.
+pub(super) fn is_expired(token: &str, now: i64, life: i64) -> bool {
+    let made = || -> Option<i64> {
+        let text = String::from_utf8(CODEC.decode(token).ok()?).ok()?;
+        text.strip_suffix('>')?.rsplit('?').next()?.parse().ok()
+    };
+    made().is_some_and(|made| now - made > life)
+}
+
 /// Reads a token back; `None` if it was altered or its parameters were changed.
 pub(super) fn decode(request: &Incoming, free: &[&str], token: &str) -> Option<PageToken> {
     let text = String::from_utf8(CODEC.decode(token).ok()?).ok()?;
