@@ -124,9 +124,10 @@ async fn examine(source: &Source) -> Vec<Finding> {
     findings.extend(parts::catalogs(&config));
     findings.extend(parts::mappers(&config));
     let usable = machine::database(&config).await;
-    let opens = usable.level != Level::Fault;
+    // Opening one of an older version would bring it up to date.
+    let opens = usable.level == Level::Right;
     findings.push(usable);
-    if opens && config.path(&config.database).exists() {
+    if opens {
         findings.extend(remotes(config).await);
     }
     findings

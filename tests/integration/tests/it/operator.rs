@@ -118,6 +118,13 @@ async fn doctor_tells_of_a_key_that_others_may_read_and_changes_nothing() {
         assert_eq!(key["level"], wanted, "{key}");
     }
     assert_eq!(before, std::fs::read(installed.path("connector.sqlite")).expect("reads"));
+    // One of an older version is told of, and left as it is: nothing opens it.
+    let older = "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    execute(&installed.path("connector.sqlite"), older).await;
+    let before = std::fs::read(installed.path("connector.sqlite")).expect("reads");
+    let said = installed.said(&["doctor"]).await;
+    assert!(said.contains("1 migrations behind") && !said.contains("DOC-AMAZON"), "{said}");
+    assert_eq!(before, std::fs::read(installed.path("connector.sqlite")).expect("reads"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
