@@ -3,7 +3,7 @@
 
 use ml_connector_mapper::{Limits, MapperRuntime, Policy, WasiPolicy};
 
-use super::guests::{Guest, branch_tables, live_locals, repeated, text, wrapped};
+use super::guests::{Guest, branch_tables, distinct_branches, live_locals, repeated, text, wrapped};
 
 /// What is uploaded, under which code it is refused, and a word that the message has to say.
 type Row = (&'static str, Vec<u8>, &'static str, &'static str);
@@ -98,6 +98,7 @@ fn shapes() -> Vec<Row> {
     let element = format!("(table 1 funcref) (func $f) (elem func {})", "$f ".repeat(20_000));
     vec![
         row("has ten branch tables of 10,000 targets", &branch_tables(10, 10_000), "targets of one br_table"),
+        row("has ten of 5,000 different targets", &distinct_branches(10, 5_000), "blocks within blocks"),
         row("has a thousand branch tables", &branch_tables(1_000, 100), "targets of all br_tables"),
         row("has 40,000 live locals", &live_locals(40_000), "one function"),
         row("has 3,000 live locals", &live_locals(3_000), "locals of one function"),

@@ -159,6 +159,15 @@ pub(crate) fn branch_tables(functions: usize, targets: usize) -> String {
     repeated(functions, function)
 }
 
+/// Functions, each with a branch table whose targets are all different, and do different things.
+pub(crate) fn distinct_branches(functions: usize, targets: usize) -> String {
+    let labels = repeated(targets, |label| label.to_string());
+    let ends = repeated(targets, |n| format!("end i32.const {} local.get 0 i32.store", 4 * n));
+    let function =
+        |_| format!("(func (param i32) {} local.get 0 br_table {labels} {ends})", "block ".repeat(targets));
+    format!("(memory 1) {}", repeated(functions, function))
+}
+
 /// A function whose locals are all alive at once. Each is loaded from a place of its own: equal loads are one value to a
 /// compiler, and cost it nothing.
 pub(crate) fn live_locals(count: usize) -> String {

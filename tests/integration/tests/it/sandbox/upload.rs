@@ -8,7 +8,7 @@ use ml_connector_mapper::{
     MapperRuntime, Origin, Policy, Refusal, Validator,
 };
 
-use super::guests::{Guest, branch_tables, live_locals, wrapped};
+use super::guests::{Guest, branch_tables, distinct_branches, live_locals, wrapped};
 use super::{context, orders};
 use crate::support::{TestFolder, binary, component};
 
@@ -123,4 +123,19 @@ fn the_compiling_process_has_limits_of_its_own() {
     assert_eq!(compile_in_child(&killed, &innocent, &patient), Err(CompileError::Killed));
     let nobody = compile_in_child("/nonexistent".as_ref(), &innocent, &patient);
     assert!(matches!(nobody, Err(CompileError::Child(_))));
+}
+
+/// Register allocation of a branch table grows with the square of its different targets: those that the shape limits
+/// still let through must not reach the limits of the child.
+#[test]
+fn the_worst_branch_tables_that_are_admitted_compile_within_the_limits() {
+    let worst = wrapped(&distinct_branches(41, 240));
+    let runtime = MapperRuntime::new(Limits::default()).expect("starts");
+    let refused = runtime.admit(&worst, &Policy::default()).expect_err("it is no mapper").to_string();
+    assert!(refused.starts_with("MAP-EXPORT"), "its shape is within the limits: {refused}");
+    let one_more = wrapped(&distinct_branches(42, 240));
+    let refused = runtime.admit(&one_more, &Policy::default()).expect_err("too many").to_string();
+    assert!(refused.starts_with("MAP-SHAPE") && refused.contains("targets of all br_tables"), "{refused}");
+    let limits = CompileLimits::of(Policy::default().class);
+    assert_eq!(compile_in_child(&binary("ml-connector"), &worst, &limits).map(|_| ()), Ok(()));
 }
