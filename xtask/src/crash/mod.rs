@@ -84,7 +84,22 @@ fn weather() -> Value {
 pub(crate) fn run(options: &Options) -> Result<()> {
     eprintln!("building (the first time takes minutes)");
     plugins::build(&["standard".to_owned()])?;
-    let binaries = test::binaries()?;
+    campaign(options, test::binaries()?)
+}
+
+/// The short campaign that every run of the tests ends with, with binaries that are built already.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn short(binaries: PathBuf) -> Result<()> {
+    let store = StoreKind::Sqlite;
+    campaign(
+        &Options { kills: 20, seed: 1, store, days: 20, orders_per_day: 2, json: false, keep: false },
+        binaries,
+    )
+}
+
+fn campaign(options: &Options, binaries: PathBuf) -> Result<()> {
     let folder = fresh_folder("crash")?;
     println!("seed {}, folder {}", options.seed, folder.display());
     let started = Instant::now();
