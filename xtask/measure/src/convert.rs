@@ -89,6 +89,11 @@ macro_rules! conversions {
                     sku: line.sku.map(ml_connector_domain::id::Sku::new),
                     order_item: line.order_item_id.map(ml_connector_domain::id::OrderItemId::new),
                     rule: line.rule,
+                    // As the host reads it: the contract has no field of its own.
+                    class: match line.extra.iter().any(|(key, value)| key == "class" && value == "tax") {
+                        true => ml_connector_domain::mapping::LineClass::Tax,
+                        false => ml_connector_domain::mapping::LineClass::Revenue,
+                    },
                 })
             };
             let reason = |reason: $types::Reason| ml_connector_domain::mapping::Reason {

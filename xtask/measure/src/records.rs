@@ -26,6 +26,7 @@ pub(crate) fn context() -> Result<BatchContext> {
         cogs: None,
         cost_center: "110".to_owned(),
         rule: format!("catalog.csv:{}", n + 2),
+        extra: Vec::new(),
     };
     Ok(BatchContext {
         seller: "A2EXAMPLESELLER".into(),
@@ -60,6 +61,8 @@ fn order(n: usize, at: Timestamp) -> Order {
         replaces: None,
         total: Some(Money::new(total, Currency::USD)),
         items,
+        packages: Vec::new(),
+        shipment: None,
     }
 }
 

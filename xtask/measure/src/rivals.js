@@ -26,7 +26,7 @@ function mapOrder(context, products, order) {
             const [account, rule] = place(context, product, kind);
             lines.push({
                 description: SOLD[kind] + " " + item.sku, amount: charge.amount, quantity: item.quantity_fulfilled,
-                account, sku: item.sku, order_item: item.id, rule,
+                account, sku: item.sku, order_item: item.id, rule, class: kind === "TAX" ? "tax" : "revenue",
             });
         }
     }

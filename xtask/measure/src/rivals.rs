@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
-use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
+use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, UserData, ValType, Wasm};
 use ml_connector_domain::canonical::Order;
 use ml_connector_domain::mapping::{BatchContext, OrderOutcome};
 
@@ -19,6 +19,9 @@ pub(crate) fn contenders(components: &Path) -> Result<Vec<Contender<'static>>> {
     let guest = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let manifest = Manifest::new([Wasm::data(guest)]);
     let builder = PluginBuilder::new(manifest).with_wasi(false).with_fuel_limit(u64::MAX / 2);
+    // The SDK's log, which the mapper carries and does not write to here.
+    let log = ("ml-connector:mapper/log@0.1.0", "write", [const { ValType::I32 }; 3]);
+    let builder = builder.with_function_in_namespace(log.0, log.1, log.2, [], UserData::new(()), |_, _, _, _| Ok(()));
     let compiled: &'static CompiledPlugin = Box::leak(Box::new(builder.compile()?));
     let mut kept = Plugin::new_from_compiled(compiled)?;
     let fresh = |context: &BatchContext, orders: &[Order]| {

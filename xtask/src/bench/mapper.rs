@@ -96,7 +96,8 @@ fn build(rivals: bool) -> Result<PathBuf> {
     let folders = process::folders()?;
     let target = folders.target.join("measure");
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--locked", "--release", "--manifest-path"]);
+    // Not --locked: what it measures is a path, whose dependencies change without this package.
+    cargo.args(["build", "--quiet", "--release", "--manifest-path"]);
     cargo.arg(folders.root.join("xtask/measure/Cargo.toml")).env("CARGO_TARGET_DIR", &target);
     if rivals {
         cargo.args(["--features", "rivals"]);
@@ -112,7 +113,7 @@ fn extism_guest() -> Result<()> {
     let target = folders.target.join("measure/guest").join(&toolchain.id);
     let mut cargo = Command::new("cargo");
     cargo
-        .args(["build", "--quiet", "--locked", "--release", "--target", TARGET, "--manifest-path"])
+        .args(["build", "--quiet", "--release", "--target", TARGET, "--manifest-path"])
         .arg(folders.root.join("xtask/measure/extism-guest/Cargo.toml"))
         .envs(toolchain.env.iter().cloned())
         .env("CARGO_TARGET_DIR", &target)
