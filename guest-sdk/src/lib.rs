@@ -79,7 +79,9 @@ macro_rules! export_mapper {
                     orders: ::std::vec::Vec<$crate::Order>,
                 ) -> ::std::vec::Vec<$crate::OrderOutcome> {
                     $crate::__private::report_panics();
-                    <$mapper as $crate::Mapper>::map_orders(&context, &orders)
+                    // Not dropped: the instance ends with the call, and its memory with it.
+                    let given = ::std::mem::ManuallyDrop::new((context, orders));
+                    <$mapper as $crate::Mapper>::map_orders(&given.0, &given.1)
                 }
 
                 fn map_transactions(
@@ -87,7 +89,9 @@ macro_rules! export_mapper {
                     transactions: ::std::vec::Vec<$crate::Transaction>,
                 ) -> ::std::vec::Vec<$crate::TransactionOutcome> {
                     $crate::__private::report_panics();
-                    <$mapper as $crate::Mapper>::map_transactions(&context, &transactions)
+                    // Not dropped: the instance ends with the call, and its memory with it.
+                    let given = ::std::mem::ManuallyDrop::new((context, transactions));
+                    <$mapper as $crate::Mapper>::map_transactions(&given.0, &given.1)
                 }
             }
 
