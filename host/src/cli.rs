@@ -39,6 +39,9 @@ pub(crate) enum Command {
         /// End as by a power cut at a durable step, e.g. plan.committed:3; for development only
         #[arg(long, hide = true)]
         kill_at: Option<ml_connector_storage::crash::KillPoint>,
+        /// Write where the time went to a file at the end, as JSON
+        #[arg(long, hide = true)]
+        account: Option<PathBuf>,
     },
     /// Seal the secrets that the configuration refers to into the database
     Credentials {

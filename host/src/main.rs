@@ -3,6 +3,7 @@
 //! The composition root: reads the configuration, makes the parts and joins them. What they do stands in the crates;
 //! `ARCHITECTURE.md` is the map.
 
+mod account;
 mod app;
 mod cli;
 mod commands;
@@ -20,6 +21,7 @@ mod signature;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use account::Account;
 use clap::{CommandFactory as _, Parser as _};
 use cli::{
     Arguments, AuditCommand, AuthorizeCommand, Command, CredentialsCommand, EvidenceCommand, ExportCommand,
@@ -27,6 +29,9 @@ use cli::{
 };
 use commands::mapper::MapperCommand;
 use config_load::{Override, Source};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What a verification ends with that found something.
 const NOT_AS_IT_WAS: u8 = 3;
@@ -37,7 +42,11 @@ fn main() -> ExitCode {
         return ml_connector_mapper::compile::child_main();
     }
     let arguments = Arguments::parse();
-    start_logging();
+    let account = match &arguments.command {
+        Command::Serve { account: Some(file), .. } => Some(Account::new(file)),
+        _ => None,
+    };
+    start_logging(account.as_ref());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -46,6 +55,9 @@ fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(run(arguments));
+    if let Some(Err(error)) = account.map(|account| account.write()) {
+        commands::complain(&format!("where the time went cannot be written: {error}"));
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -107,7 +119,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let Some(command) = run_without_config(arguments.command).await? else { return Ok(()) };
     let config = config_load::load(&source)?;
     match command {
-        Command::Serve { until, kill_at } => commands::serve(config, source, until, kill_at).await,
+        Command::Serve { until, kill_at, account: _ } => {
+            commands::serve(config, source, until, kill_at).await
+        }
         Command::Credentials { command: CredentialsCommand::Import } => {
             commands::import_credentials(config).await
         }
@@ -203,14 +217,14 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Logs go to standard error, in colour at a terminal only; `RUST_LOG` chooses what.
-fn start_logging() {
+fn start_logging(account: Option<&Account>) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
         .from_env_lossy();
     // Where the log cannot be written, on a full disk, saying so there would end the process.
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    log.log_internal_errors(false).init();
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(account.map(Account::layer)).init();
 }

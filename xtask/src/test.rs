@@ -28,6 +28,15 @@ pub(crate) fn binaries() -> Result<PathBuf> {
     Ok(process::folders()?.target.join("debug"))
 }
 
+/// As [`binaries`], optimised: for what is measured.
+///
+/// # Errors
+/// They do not compile.
+pub(crate) fn optimised() -> Result<PathBuf> {
+    process::run(Command::new("cargo").args(["build", "--quiet", "--workspace", "--bins", "--release"]))?;
+    Ok(process::folders()?.target.join("release"))
+}
+
 /// Runs every test of the workspace.
 ///
 /// # Errors

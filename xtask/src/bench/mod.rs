@@ -6,6 +6,7 @@
 
 mod backfill;
 mod mapper;
+mod pipeline;
 mod sellers;
 
 use anyhow::Result;
@@ -24,6 +25,9 @@ pub(crate) enum Bench {
     Mappers(mapper::MappersOptions),
     /// The same calls in two processes, with a pool of instances and without: equal bytes, equal fuel
     Replay(mapper::CallsOptions),
+    /// Documents a second from poll to confirmed by one worker and two, where the time goes, beside what the store commits of
+    /// the same rows alone; memory of 10, 100 and 1,000 sellers
+    Pipeline(pipeline::Options),
     /// Many sellers polled by one process for a simulated day: memory, sockets and cadence
     Sellers(sellers::Options),
 }
@@ -39,6 +43,7 @@ pub(crate) fn run(what: &Bench) -> Result<()> {
         Bench::Hostile(options) => mapper::hostile(options),
         Bench::Mappers(options) => mapper::mappers(options),
         Bench::Replay(options) => mapper::replay(options),
+        Bench::Pipeline(options) => pipeline::run(options),
         Bench::Sellers(options) => sellers::run(options),
     }
 }

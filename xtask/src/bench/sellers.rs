@@ -30,22 +30,22 @@ const DAY: i64 = 86_400;
 pub(crate) struct Options {
     /// Sellers, each in one region
     #[arg(long, default_value_t = 1_000)]
-    sellers: u32,
+    pub(super) sellers: u32,
     /// Orders a day and seller
     #[arg(long, default_value_t = 4)]
-    orders_per_day: u32,
+    pub(super) orders_per_day: u32,
     /// Everything follows from it
     #[arg(long, default_value_t = 5)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Print one JSON object as the last line
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// The most that a process held.
 #[derive(Debug, Clone, Copy, Default)]
-struct Held {
-    memory_kib: u64,
+pub(super) struct Held {
+    pub(super) memory_kib: u64,
     sockets: usize,
     files: usize,
 }
@@ -59,21 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     plugins::build(&["standard".to_owned()])?;
     let binaries = test::binaries()?;
     let mapper = plugins::components_dir(&process::folders()?).join("standard.component.wasm");
-    let folder = fresh_folder("bench-sellers")?;
-    let Options { sellers, orders_per_day, seed, .. } = *options;
-    let (_simulator, urls) =
-        simulator(&binaries, World { seed, sellers, days: 1, orders_per_day, year: false }, &folder)?;
-    let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
-    let scenario = get(&format!("{control}/control/scenario"))?;
-    let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: "", regions: 1 };
-    let config = config::write(&scenario, &urls, &folder, &setup)?;
-    let daemon = Daemon { binary: binaries.join("ml-connector"), config };
-    daemon.answer(&["credentials", "import"])?;
     let started = Instant::now();
-    let held = day(&daemon, &control, scenario["start"].as_str().context("no start")?, &folder)?;
+    let (held, polls, requests) = a_day(&binaries, &mapper, options)?;
     let took = started.elapsed();
-    let polls = get(&format!("{control}/control/polls"))?;
-    let requests = get(&format!("{control}/control/requests"))?;
     let figures = figures(options, &polls, &requests, held, took);
     println!(
         "{} sellers for a simulated day in {:.0} s: {} MiB at the most, {} sockets, {} open files",
@@ -98,8 +86,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.json {
         println!("{figures}");
     }
-    std::fs::remove_dir_all(&folder)?;
     verdict(options, &figures)
+}
+
+/// Serves sellers for a simulated day; what the daemon held, and what the simulator was asked.
+pub(super) fn a_day(binaries: &Path, mapper: &Path, options: &Options) -> Result<(Held, Value, Value)> {
+    let folder = fresh_folder("bench-sellers")?;
+    let Options { sellers, orders_per_day, seed, .. } = *options;
+    let world = World { seed, sellers, days: 1, orders_per_day, year: false };
+    let (_simulator, urls) = simulator(binaries, world, &folder)?;
+    let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
+    let scenario = get(&format!("{control}/control/scenario"))?;
+    let setup = Setup { mapper, start_from: &scenario["start"], cadence: "", regions: 1 };
+    let config = config::write(&scenario, &urls, &folder, &setup)?;
+    let daemon = Daemon { binary: binaries.join("ml-connector"), config };
+    daemon.answer(&["credentials", "import"])?;
+    let held = day(&daemon, &control, scenario["start"].as_str().context("no start")?, &folder)?;
+    let polls = get(&format!("{control}/control/polls"))?;
+    let requests = get(&format!("{control}/control/requests"))?;
+    std::fs::remove_dir_all(&folder)?;
+    Ok((held, polls, requests))
 }
 
 /// Lets a day pass and watches what the daemon holds.

@@ -319,6 +319,8 @@ impl LoadedMapper {
         weigh: impl Fn(&T) -> u64,
     ) -> Run<T> {
         let _slot = self.runtime.slot();
+        // Counted by `serve --account`.
+        let _counted = tracing::trace_span!(target: "ml_connector::account", "wasm").entered();
         let started = engine::now();
         let mut store = match engine::store(self.runtime.engine(), self.limits, budget.fuel) {
             Ok(store) => store,

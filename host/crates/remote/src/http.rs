@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -273,7 +274,9 @@ impl HttpClient {
         let result = {
             // Closed by nobody: an error would let the request pass, which is as good.
             let _place = self.places.acquire().await;
-            self.exchange(builder).await
+            // Counted by `serve --account`.
+            let span = tracing::trace_span!(target: "ml_connector::account", "http");
+            self.exchange(builder).instrument(span).await
         };
         match &result {
             Ok(answer) => {
