@@ -17,14 +17,15 @@ use ml_connector_pipeline::versions::Versions;
 use ml_connector_pipeline::{Parts, Seller, catalog_file};
 use ml_connector_ports::{AmazonSource, Target};
 use ml_connector_remote::clock::Advance;
-use ml_connector_remote::{HttpClient, HttpOptions, Request, SteppedClock, SystemClock};
-use ml_connector_storage::{AuditLog as _, CatalogVersion, CatalogVersions as _, SqliteStore, Store};
+use ml_connector_remote::{HttpClient, HttpOptions, Request, ScaledClock, SteppedClock, SystemClock};
+use ml_connector_storage::{CatalogVersion, Store};
 use rand::SeedableRng as _;
 use rand_chacha::{ChaCha8Rng, ChaCha20Rng};
 use secrecy::SecretString;
 
 use crate::config::{ClockConfig, Config, OrdersApiConfig, SellerConfig};
 use crate::credentials::{Clients, CredentialStore};
+use crate::database::Place;
 use crate::keys::KeySource;
 use crate::pauses::StoredPauses;
 use crate::sandbox::{Door, Sandbox};
@@ -37,6 +38,7 @@ type Failure = Box<dyn Error>;
 pub(crate) enum AppClock {
     System(SystemClock),
     Stepped(SteppedClock),
+    Scaled(ScaledClock),
 }
 
 impl AppClock {
@@ -44,6 +46,7 @@ impl AppClock {
         match self {
             Self::System(clock) => Arc::new(*clock),
             Self::Stepped(clock) => Arc::new(clock.clone()),
+            Self::Scaled(clock) => Arc::new(*clock),
         }
     }
 }
@@ -51,7 +54,7 @@ impl AppClock {
 /// What all commands need.
 pub(crate) struct App {
     pub(crate) config: Config,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: AppClock,
     pub(crate) http: HttpClient,
 }
@@ -62,10 +65,10 @@ impl App {
     /// # Errors
     /// The store cannot be opened, or the remote's clock not be read.
     pub(crate) async fn open(config: Config) -> Result<Self, Failure> {
-        let store = SqliteStore::open(&config.path(&config.database)).await?;
+        let store = Place::of(&config)?.open().await?;
         let http = http(&config)?;
         let clock = clock(&config, http.clone()).await?;
-        Ok(Self { config, store: Arc::new(store), clock, http })
+        Ok(Self { config, store, clock, http })
     }
 
     /// The credentials, under the master key.
@@ -292,8 +295,13 @@ fn http(config: &Config) -> Result<HttpClient, Failure> {
 }
 
 async fn clock(config: &Config, http: HttpClient) -> Result<AppClock, Failure> {
-    let ClockConfig::Stepped { advance_url, pace_ms } = &config.clock else {
-        return Ok(AppClock::System(SystemClock));
+    let (advance_url, pace_ms) = match &config.clock {
+        ClockConfig::System => return Ok(AppClock::System(SystemClock)),
+        ClockConfig::Scaled { origin, started, speed } => {
+            let (origin, started, speed) = (*origin, *started, *speed);
+            return Ok(AppClock::Scaled(ScaledClock { origin, started, speed }));
+        }
+        ClockConfig::Stepped { advance_url, pace_ms } => (advance_url, pace_ms),
     };
     let answer = http.send(Request::get(advance_url)).await?;
     let now = serde_json::from_slice::<RemoteClock>(&answer.body)?.now;

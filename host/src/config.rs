@@ -55,8 +55,16 @@ pub(crate) enum ConfigError {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The SQLite file.
-    pub(crate) database: PathBuf,
+    /// The SQLite file. Exactly one of this, `database_url_file` and `database_url_variable` is written.
+    #[serde(default)]
+    pub(crate) database: Option<PathBuf>,
+    /// File with the address of a PostgreSQL database: `postgres://user:password@host/name?sslmode=verify-full`. Any number
+    /// of daemons may share it.
+    #[serde(default)]
+    pub(crate) database_url_file: Option<PathBuf>,
+    /// Environment variable with that address.
+    #[serde(default)]
+    pub(crate) database_url_variable: Option<String>,
     /// File with 64 hexadecimal digits that wrap all credentials; the one of three sources that can rotate by itself.
     #[serde(default)]
     pub(crate) master_key_file: Option<PathBuf>,
@@ -85,6 +93,9 @@ pub(crate) struct Config {
     /// How often what is done, for sellers that have no cadence of their own.
     #[serde(default)]
     pub(crate) cadence: CadenceConfig,
+    /// This daemon among others over one PostgreSQL database.
+    #[serde(default)]
+    pub(crate) cluster: ClusterConfig,
     /// Uploaded mappers.
     #[serde(default)]
     pub(crate) mappers: MappersConfig,
@@ -110,6 +121,17 @@ pub(crate) enum ClockConfig {
         /// How long each step takes on the machine's clock, in milliseconds: 0 is as fast as it goes.
         #[serde(default)]
         pace_ms: u64,
+    },
+    /// One that runs faster than the machine's, the same for all processes that have its three figures.
+    Scaled {
+        /// What it showed when it was started.
+        #[schemars(with = "String")]
+        origin: Timestamp,
+        /// When that was, by the machine's clock.
+        #[schemars(with = "String")]
+        started: Timestamp,
+        /// Its seconds in a second of the machine's; 1 to 100000.
+        speed: u32,
     },
 }
 
@@ -188,6 +210,22 @@ pub(crate) struct AuditConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         Self { checkpoint_minutes: 60, checkpoints: PathBuf::from("audit.checkpoints") }
+    }
+}
+
+/// This daemon among others over one PostgreSQL database. Each works on its share of the sellers.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ClusterConfig {
+    /// Seconds after which the others take over the sellers of a daemon that does not answer; 3 or more.
+    pub(crate) lease_seconds: u32,
+    /// What the daemon is called in `doctor` and the log; without it, the machine's name.
+    pub(crate) name: Option<String>,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self { lease_seconds: 30, name: None }
     }
 }
 
@@ -352,16 +390,30 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if matches!(self.clock, ClockConfig::Stepped { .. }) && !self.development {
+        if !matches!(self.clock, ClockConfig::System) && !self.development {
             return Err(value(
                 "clock.mode",
-                "a stepped clock is for development: write development = true, or remove it",
+                "a stepped or scaled clock is for development: write development = true, or remove it",
             ));
+        }
+        if let ClockConfig::Scaled { speed, .. } = self.clock
+            && !(1..=100_000).contains(&speed)
+        {
+            return Err(value("clock.speed", "write 1 to 100000"));
         }
         self.cadence.check("cadence")?;
         self.fusion.options(self.development)?;
         if self.audit.checkpoint_minutes == 0 {
             return Err(value("audit.checkpoint_minutes", "write 1 or more"));
+        }
+        let databases =
+            [self.database.is_some(), self.database_url_file.is_some(), self.database_url_variable.is_some()];
+        if databases.into_iter().filter(|set| *set).count() != 1 {
+            let message = "write exactly one of database, database_url_file and database_url_variable";
+            return Err(value("database", message));
+        }
+        if self.cluster.lease_seconds < 3 {
+            return Err(value("cluster.lease_seconds", "write 3 or more"));
         }
         let keys = [
             self.master_key_file.is_some(),

@@ -101,7 +101,7 @@ impl KeySource {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where a secret is taken from the environment")]
-fn variable(name: &str) -> Option<SecretString> {
+pub(crate) fn variable(name: &str) -> Option<SecretString> {
     std::env::var(name).ok().filter(|text| !text.trim().is_empty()).map(SecretString::from)
 }
 

@@ -6,12 +6,14 @@
 mod account;
 mod app;
 mod cli;
+mod cluster;
 mod commands;
 mod config;
 mod config_fusion;
 mod config_load;
 mod config_mappers;
 mod credentials;
+mod database;
 mod keys;
 mod pauses;
 mod reload;
@@ -73,7 +75,8 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
         Command::Audit {
             command: AuditCommand::Verify { database: Some(database), checkpoints, public_key },
         } => {
-            let request = commands::VerifyRequest { database, checkpoints, public_key };
+            let request =
+                commands::VerifyRequest { place: database::Place::File(database), checkpoints, public_key };
             commands::audit_verify(request).await.map(|()| None)
         }
         Command::Catalog { command } => {
@@ -190,7 +193,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Explain { id, json } => commands::explain(config, id, json).await,
         Command::Audit { command } => match command {
             AuditCommand::Verify { checkpoints, public_key, .. } => {
-                commands::audit_verify(commands::VerifyRequest::of(&config, checkpoints, public_key)).await
+                commands::audit_verify(commands::VerifyRequest::of(&config, checkpoints, public_key)?).await
             }
             AuditCommand::Key { pem } => commands::audit_key(config, pem).await,
             AuditCommand::Checkpoint => commands::audit_checkpoint(config).await,

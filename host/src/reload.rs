@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ml_connector_domain::SellerId;
 use ml_connector_pipeline::worker::Live;
-use ml_connector_storage::{CatalogChange, Change, Store as _};
+use ml_connector_storage::{CatalogChange, Change};
 use tokio::sync::watch;
 
 use crate::app::{App, configured_catalog};

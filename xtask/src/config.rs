@@ -59,6 +59,18 @@ pub(crate) fn slow_down(path: &Path) -> Result<()> {
     Ok(fs::write(path, text.replacen(mode, &format!("{mode}pace_ms = 1000\n"), 1))?)
 }
 
+/// Puts a PostgreSQL database in the place of the file, with leases short enough to be waited for.
+///
+/// # Errors
+/// The configuration cannot be read or written.
+pub(crate) fn move_to_postgres(path: &Path, folder: &Path, url: &str) -> Result<()> {
+    fs::write(folder.join("database.url"), url)?;
+    let text = fs::read_to_string(path)?;
+    let text =
+        text.replacen("database = \"connector.sqlite\"\n", "database_url_file = \"database.url\"\n", 1);
+    Ok(fs::write(path, text.replacen("[clock]\n", "[cluster]\nlease_seconds = 3\n\n[clock]\n", 1))?)
+}
+
 fn head(scenario: &Value, urls: &Value, cadence: &str) -> Result<String> {
     let mut text = String::new();
     writeln!(

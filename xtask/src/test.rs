@@ -15,6 +15,8 @@ const BINARIES_VARIABLE: &str = "ML_CONNECTOR_BIN_DIR";
 
 /// Environment variable by which tests know that hledger must be there.
 const HLEDGER_VARIABLE: &str = "ML_CONNECTOR_HLEDGER_REQUIRED";
+/// Environment variable by which tests know that PostgreSQL must be there.
+const POSTGRES_VARIABLE: &str = "ML_CONNECTOR_POSTGRES_REQUIRED";
 /// Environment variable by which tests know that the mappers in other languages must be there.
 const LANGUAGES_VARIABLE: &str = "ML_CONNECTOR_LANGUAGES_REQUIRED";
 
@@ -59,7 +61,7 @@ fn test_with(arguments: &[String], in_ci: bool) -> Result<()> {
         let mut cargo = Command::new("cargo");
         cargo.args(program).env(PLUGINS_VARIABLE, &components).env(BINARIES_VARIABLE, &binaries);
         if in_ci {
-            cargo.env(HLEDGER_VARIABLE, "1").env(LANGUAGES_VARIABLE, "1");
+            cargo.env(HLEDGER_VARIABLE, "1").env(LANGUAGES_VARIABLE, "1").env(POSTGRES_VARIABLE, "1");
         }
         cargo
     };
@@ -83,18 +85,28 @@ pub(crate) fn ci() -> Result<()> {
         let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
         process::run(Command::new("cargo").args(arguments))
     })?;
-    step("hledger", hledger)?;
+    step("programs that tests need", || {
+        installed("hledger", process::on_path("hledger"))?;
+        installed("postgresql", postgres_is_there())
+    })?;
     step("tests", || test_with(&[], true))
 }
 
-/// Makes sure that hledger is there, which judges the exported books: installs Debian's where that is allowed. Without it
-/// the tests say what is missing, and fail.
-fn hledger() -> Result<()> {
-    if process::on_path("hledger") || !process::on_path("apt-get") {
+/// Whether tests find a server, or the programs to make one.
+fn postgres_is_there() -> bool {
+    std::env::var_os("DATABASE_URL").is_some()
+        || process::on_path("initdb")
+        || std::path::Path::new("/usr/lib/postgresql").is_dir()
+}
+
+/// Makes sure that a program is there (hledger judges the exported books, PostgreSQL is the second store): installs Debian's
+/// package where that is allowed. Without it the tests say what is missing, and fail.
+fn installed(package: &str, there: bool) -> Result<()> {
+    if there || !process::on_path("apt-get") {
         return Ok(());
     }
     let install =
-        || Command::new("apt-get").args(["-qq", "install", "--no-install-recommends", "hledger"]).status();
+        || Command::new("apt-get").args(["-qq", "install", "--no-install-recommends", package]).status();
     // The lists may be empty, or name what the archive no longer holds.
     if !install()?.success() && Command::new("apt-get").args(["-qq", "update"]).status()?.success() {
         let _told_by_the_tests = install()?;

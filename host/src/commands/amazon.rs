@@ -16,7 +16,7 @@ use ml_connector_domain::{Clock as _, MarketplaceId, Region, SellerId, Sku};
 use ml_connector_pipeline::{Parts, Seller, backfill, poll};
 use ml_connector_ports::{Account, AmazonSource as _, Stream};
 use ml_connector_remote::SystemClock;
-use ml_connector_storage::{Backfill, Store as _, Upkeep as _};
+use ml_connector_storage::Backfill;
 use serde_json::json;
 
 use super::{Outcome, say};

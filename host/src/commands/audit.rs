@@ -10,12 +10,13 @@ use ml_connector_audit::period::Period;
 use ml_connector_audit::{AuditError, Finding, checkpoints, evidence as archive, hledger, verify};
 use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::{Date, SellerId};
-use ml_connector_storage::{AuditLog as _, Change, SqliteStore, Store, StoreError};
+use ml_connector_storage::{Change, Store, StoreError};
 
 use super::{Outcome, complain, say};
 use crate::app::{App, entropy};
 use crate::config::Config;
 use crate::credentials::{CredentialStore, Kind};
+use crate::database::Place;
 
 /// Findings said one by one.
 const SAID: usize = 50;
@@ -105,19 +106,26 @@ pub(crate) async fn audit_checkpoint(config: Config) -> Outcome {
 
 /// What `audit verify` is given.
 pub(crate) struct VerifyRequest {
-    pub(crate) database: PathBuf,
+    pub(crate) place: Place,
     pub(crate) checkpoints: Vec<PathBuf>,
     pub(crate) public_key: Option<String>,
 }
 
 impl VerifyRequest {
     /// What the configuration names; its file of checkpoints is taken if it is there.
-    pub(crate) fn of(config: &Config, mut checkpoints: Vec<PathBuf>, public_key: Option<String>) -> Self {
+    ///
+    /// # Errors
+    /// The database's address cannot be read.
+    pub(crate) fn of(
+        config: &Config,
+        mut checkpoints: Vec<PathBuf>,
+        public_key: Option<String>,
+    ) -> Result<Self, Box<dyn Error>> {
         let own = config.path(&config.audit.checkpoints);
         if checkpoints.is_empty() && own.exists() {
             checkpoints.push(own);
         }
-        Self { database: config.path(&config.database), checkpoints, public_key }
+        Ok(Self { place: Place::of(config)?, checkpoints, public_key })
     }
 }
 
@@ -136,9 +144,9 @@ pub(crate) async fn audit_verify(request: VerifyRequest) -> Outcome {
     for file in &request.checkpoints {
         outside.extend(checkpoints::read(file)?);
     }
-    let store = SqliteStore::open_to_read(&request.database).await?;
+    let store = request.place.open_to_read().await?;
     let named = store.log_key().await.map_err(|error| {
-        let path = request.database.display();
+        let path = request.place.words();
         format!("AUD-NO-LOG: {path} holds no audit log, or was made by a version before it: start the daemon once\n  because: {}", super::with_causes(&error))
     })?;
     let own = named.as_deref().map(VerifyingKey::parse).transpose();
@@ -150,7 +158,7 @@ pub(crate) async fn audit_verify(request: VerifyRequest) -> Outcome {
         }
         (None, Err(error)) => return Err(error.into()),
     };
-    let verdict = verify::verify(&store, &outside, &key).await?;
+    let verdict = verify::verify(&*store, &outside, &key).await?;
     store.close().await;
     say(&format!("{} events and {} signed checkpoints read", verdict.events, verdict.checkpoints));
     match &verdict.newest {
@@ -261,7 +269,7 @@ pub(crate) async fn export_hledger(
 
 /// Signs the log from time to time until it is told to stop, and once more then.
 pub(crate) struct Checkpoints {
-    pub(crate) store: std::sync::Arc<SqliteStore>,
+    pub(crate) store: std::sync::Arc<dyn Store>,
     pub(crate) key: SigningKey,
     pub(crate) file: PathBuf,
     pub(crate) every: jiff::SignedDuration,

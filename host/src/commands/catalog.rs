@@ -13,7 +13,6 @@ use ml_connector_pipeline::catalog_file;
 use ml_connector_pipeline::catalogs::{self, NewVersion};
 use ml_connector_pipeline::versions::replay::begins;
 use ml_connector_pipeline::{Parts, Seller};
-use ml_connector_storage::{AuditLog as _, CatalogVersions as _};
 
 use super::{Outcome, say};
 use crate::app::App;

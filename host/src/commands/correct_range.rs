@@ -7,7 +7,6 @@ use ml_connector_domain::Date;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::correct_range::{self, Preview};
 use ml_connector_pipeline::{Parts, Seller, catalogs, versions};
-use ml_connector_storage::MapperVersions as _;
 use serde_json::json;
 
 use super::{Outcome, catalog, mapper, say, table};

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use ml_connector_pipeline::{explain as story, report as figures};
-use ml_connector_storage::{ReviewTotals, Store as _};
+use ml_connector_storage::ReviewTotals;
 use serde_json::json;
 
 use super::{Outcome, say};

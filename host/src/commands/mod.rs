@@ -43,7 +43,6 @@ pub(crate) use seller::{SellerCommand, seller};
 pub(crate) use serve::serve;
 
 use comfy_table::{Table, presets};
-use ml_connector_storage::CatalogVersions as _;
 
 use crate::app::App;
 use crate::config::Config;

@@ -9,7 +9,6 @@ use ml_connector_domain::tie_out::TieOut;
 use ml_connector_domain::{Date, SellerId};
 use ml_connector_pipeline::tie_out::{InReview, PeriodReport, tie_out};
 use ml_connector_pipeline::{Seller, reconcile as compare};
-use ml_connector_storage::AuditLog as _;
 
 use super::audit::{NotAsItWas, hledger_accounts};
 use super::{Outcome, say};

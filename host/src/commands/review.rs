@@ -7,7 +7,7 @@ use ml_connector_domain::document::Document;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::resolve::{self, Attempt};
 use ml_connector_pipeline::{Parts, Seller};
-use ml_connector_storage::{ReviewRow, Store as _};
+use ml_connector_storage::ReviewRow;
 use serde_json::{Value, json};
 
 use super::{Outcome, say, table};

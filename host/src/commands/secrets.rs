@@ -10,7 +10,7 @@ use ml_connector_amazon::by_code;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Region, SellerId};
 use ml_connector_ports::Account;
-use ml_connector_storage::{Change, Store as _, Upkeep as _};
+use ml_connector_storage::Change;
 use rand::Rng as _;
 use secrecy::SecretString;
 

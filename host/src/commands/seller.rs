@@ -4,7 +4,6 @@ use clap::Subcommand;
 use ml_connector_domain::SellerId;
 use ml_connector_domain::Timestamp;
 use ml_connector_pipeline::pause;
-use ml_connector_storage::Operations as _;
 use serde_json::{Value, json};
 
 use super::{Outcome, say, table};

@@ -1,13 +1,17 @@
 //! `serve`: one worker for each seller, until stopped.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::id::ContentHash;
-use ml_connector_pipeline::worker::{Live, Until, Worker};
+use ml_connector_pipeline::worker::{Live, Until};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_storage::crash::{self, KillPoint};
-use ml_connector_storage::{CatalogChange, CatalogVersions as _, Change, MapperChange, Store as _};
+use ml_connector_storage::{CatalogChange, Change, MapperChange};
+use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +19,13 @@ use tokio_util::sync::CancellationToken;
 use super::audit::{Checkpoints, signing_key};
 use super::secrets::configured;
 use super::{Outcome, with_causes};
-use crate::app::{App, AppClock, configured_catalog};
+use crate::app::{App, AppClock, configured_catalog, entropy};
+use crate::cluster::{Cluster, Job};
 use crate::config::Config;
 use crate::config_fusion::AuthConfig;
 use crate::config_load::Source;
 use crate::credentials::Kind;
+use crate::database::Place;
 use crate::reload::Reload;
 use crate::signature;
 
@@ -39,6 +45,8 @@ pub(crate) async fn serve(
         Some(point) => crash::arm(point),
         None => {}
     }
+    let place = Place::of(&config)?;
+    let _alone = place.hold_alone()?;
     let app = App::open(config).await?;
     // Better not to start than to find out in the night that a credential does not open.
     let mut needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
@@ -50,7 +58,7 @@ pub(crate) async fn serve(
     let sellers = app.sellers()?;
     let now = app.clock.shared().now();
     let checkpoints = Checkpoints {
-        store: std::sync::Arc::clone(&app.store),
+        store: Arc::clone(&app.store),
         key: signing_key(&*app.store, &credentials, now).await?,
         file: app.config.path(&app.config.audit.checkpoints),
         every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
@@ -59,41 +67,29 @@ pub(crate) async fn serve(
     keep_what_decides(&app, &sellers, now).await?;
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
-    // Held until all workers have registered: the clock must not move before.
-    let mut guards = Vec::new();
+    let mut jobs = Vec::new();
     let mut told = HashMap::new();
     let count = sellers.len().max(1);
     for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
-        let guard = match &app.clock {
-            AppClock::Stepped(clock) => Some(clock.worker()),
-            AppClock::System(_) => None,
-        };
         let cadence = app.config.cadence(of);
         // Spread over one round of polls, by whole minutes: no burst of all sellers at once, and each keeps its cadence.
         let minutes = usize::try_from(cadence.orders.as_mins()).unwrap_or(0);
         let delay = SignedDuration::from_mins(i64::try_from(n * minutes / count).unwrap_or(0));
-        let (catalog, catalog_hash) = (std::sync::Arc::clone(&seller.catalog), seller.catalog_hash.clone());
+        let (catalog, catalog_hash) = (Arc::clone(&seller.catalog), seller.catalog_hash.clone());
         let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
         told.insert(seller.id.clone(), sender);
-        let worker = Worker::new(parts, seller, cadence).told_by(live).expecting(of.quiet.expected());
-        guards.push((guard, worker.starting_after(delay)));
+        jobs.push(Job { seller, parts, cadence, live, expected: of.quiet.expected(), delay });
     }
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
     unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
-    let left = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(guards.len()));
-    for (guard, worker) in guards {
-        let (shutdown, until) = (shutdown.clone(), until.map_or(Until::Stopped, Until::Time));
-        let (signing, left) = (signing.clone(), std::sync::Arc::clone(&left));
-        workers.spawn(async move {
-            worker.run(until, shutdown).await;
-            // Before the guard goes: a stepped clock would move on to the next checkpoint.
-            if left.fetch_sub(1, std::sync::atomic::Ordering::AcqRel) == 1 {
-                signing.cancel();
-            }
-            drop(guard);
-        });
+    match place {
+        Place::File(_) => work_alone(&app, jobs, until, (&mut workers, &shutdown, &signing)),
+        Place::Server(_) => {
+            let (cluster, shutdown) = (cluster(&app, until, signing.clone()), shutdown.clone());
+            workers.spawn(cluster.run(jobs, shutdown));
+        }
     }
     let reload = Reload::new(source, &app.config, told)?;
     tokio::select! {
@@ -110,6 +106,49 @@ pub(crate) async fn serve(
     ended(&mut unsigned).await;
     app.store.close().await;
     Ok(())
+}
+
+/// A worker for each seller: no other daemon has the file.
+fn work_alone(
+    app: &App,
+    jobs: Vec<Job>,
+    until: Option<Timestamp>,
+    (workers, shutdown, signing): (&mut JoinSet<()>, &CancellationToken, &CancellationToken),
+) {
+    let left = Arc::new(AtomicUsize::new(jobs.len()));
+    // All registered before the first runs: the clock must not move before.
+    let registered = |job: Job| {
+        let guard = match &app.clock {
+            AppClock::Stepped(clock) => Some(clock.worker()),
+            AppClock::System(_) | AppClock::Scaled(_) => None,
+        };
+        (guard, job.worker(Arc::clone(&app.store), job.delay))
+    };
+    for (guard, worker) in jobs.into_iter().map(registered).collect::<Vec<_>>() {
+        let (shutdown, until) = (shutdown.clone(), until.map_or(Until::Stopped, Until::Time));
+        let (signing, left) = (signing.clone(), Arc::clone(&left));
+        workers.spawn(async move {
+            worker.run(until, shutdown).await;
+            // Before the guard goes: a stepped clock would move on to the next checkpoint.
+            if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                signing.cancel();
+            }
+            drop(guard);
+        });
+    }
+}
+
+/// This daemon among others over the same database.
+fn cluster(app: &App, until: Option<Timestamp>, signing: CancellationToken) -> Cluster {
+    let own = &app.config.cluster;
+    let machine =
+        || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let name = own.name.clone().unwrap_or_else(machine);
+    // A daemon that starts again is another one: it must not take its earlier self's leases for its own.
+    let name = format!("{name}/{:08x}", entropy().next_u32());
+    tracing::info!(%name, "one of the daemons over this database");
+    let (store, life) = (Arc::clone(&app.store), Duration::from_secs(own.lease_seconds.into()));
+    Cluster { store, name, life, until, signing }
 }
 
 /// Keeps the files that the configuration names: a document can be made again only with the bytes that made it, and a

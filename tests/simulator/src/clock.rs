@@ -1,7 +1,7 @@
 //! The simulated time, which stands still until it is set.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,17 +17,43 @@ pub const DAY: i64 = 24 * HOUR;
 #[derive(Debug)]
 pub struct SimulatedClock {
     millis: AtomicI64,
+    runs: OnceLock<Runs>,
+}
+
+/// A clock that runs faster than the machine's: whoever knows the figures knows the time.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Runs {
+    /// What it showed when it was started.
+    pub origin: Timestamp,
+    /// When that was, by the machine's clock.
+    pub started: Timestamp,
+    /// Its seconds in a second of the machine's.
+    pub speed: u32,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a clock that runs follows the machine's")]
+fn machine() -> Timestamp {
+    Timestamp::now()
 }
 
 impl SimulatedClock {
     /// A clock that stands at `start`.
     pub fn new(start: Timestamp) -> Self {
-        Self { millis: AtomicI64::new(start.as_millisecond()) }
+        Self { millis: AtomicI64::new(start.as_millisecond()), runs: OnceLock::new() }
     }
 
     /// Milliseconds since 1970.
     pub fn now(&self) -> i64 {
-        self.millis.load(Ordering::SeqCst)
+        let stands = self.millis.load(Ordering::SeqCst);
+        let Some(runs) = self.runs.get() else { return stands };
+        let passed = machine().as_millisecond() - runs.started.as_millisecond();
+        stands.max(runs.origin.as_millisecond().saturating_add(passed.saturating_mul(i64::from(runs.speed))))
+    }
+
+    /// Lets it run from what it shows now, so many simulated seconds in a second; the first call decides.
+    pub fn let_run(&self, speed: u32) -> Runs {
+        let origin = Timestamp::from_millisecond(self.now()).unwrap_or_default();
+        *self.runs.get_or_init(|| Runs { origin, started: machine(), speed })
     }
 
     /// Moves it forward; says whether it did: time does not go back.

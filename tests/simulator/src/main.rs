@@ -18,8 +18,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve both remotes on free ports of this machine; prints one JSON line with the addresses when ready. The clock
-    /// stands still until it is set through the control port
-    Serve(World),
+    /// stands still until it is set through the control port, or runs: its figures are in the line then
+    Serve {
+        #[command(flatten)]
+        world: World,
+        /// Simulated seconds in a second; 0 is a clock that stands still
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+        speed: u32,
+    },
     /// Serve Amazon alone on one port, after everything has happened, with a clock that runs; prints one JSON line
     /// with the address and the credentials when ready
     Amazon {
@@ -83,10 +89,14 @@ async fn main() -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let started = match Arguments::parse().command {
-        Command::Serve(world) => {
+        Command::Serve { world, speed } => {
             let started = ml_connector_simulator::start(world.options()).await;
             started.map(|running| {
-                let ready = serde_json::to_value(&running.urls).expect("addresses are text");
+                let mut ready = serde_json::to_value(&running.urls).expect("addresses are text");
+                if speed > 0 {
+                    let runs = running.world.clock.let_run(speed);
+                    ready["clock"] = serde_json::to_value(runs).expect("figures are text");
+                }
                 (running, ready)
             })
         }

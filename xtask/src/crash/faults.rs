@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::StoreKind;
 use crate::children::Child;
 use crate::process;
 
@@ -19,6 +20,8 @@ pub(super) enum Fault {
         /// For so long.
         seconds: u32,
     },
+    /// The daemon is stopped where it stands until its leases are over, and goes on.
+    Paused,
 }
 
 /// Takes SQLite's lock for writers as any program would; says when it has it.
@@ -29,7 +32,18 @@ const LOCK: &str = "import sqlite3, sys, time\n\
     time.sleep(float(sys.argv[2]))\n\
     db.execute('ROLLBACK')\n";
 
+/// Longer than a lease and than a session may rest in a transaction.
+const PAUSE: Duration = Duration::from_secs(12);
+
 impl Fault {
+    /// A full disk or a locked file is nothing that a daemon sees of a server.
+    pub(super) fn over(self, store: StoreKind) -> Self {
+        match store {
+            StoreKind::Sqlite => self,
+            StoreKind::Postgres => Self::Paused,
+        }
+    }
+
     /// Lets it happen and pass while the daemon lives.
     pub(super) fn inflict(self, daemon: &Child, folder: &Path) -> Result<()> {
         match self {
@@ -42,6 +56,13 @@ impl Fault {
                 limit("4096")?;
                 std::thread::sleep(Duration::from_secs(1));
                 limit("unlimited")
+            }
+            Self::Paused => {
+                let signal =
+                    |name: &str| process::run(Command::new("kill").args([name, &daemon.id().to_string()]));
+                signal("-STOP")?;
+                std::thread::sleep(PAUSE);
+                signal("-CONT")
             }
             Self::DatabaseLocked { seconds } => {
                 let mut python = Command::new("python3");

@@ -3,7 +3,7 @@
 //! Amazon throttles and fails, Fusion loses answers. The daemon's lives are spread evenly over the books' time: each is ended
 //! by SIGKILL, half of them wherever they happen to be, half at a named place around a durable step (see
 //! `ml_connector_storage::crash`), which are taken in turn. In between the disk is full for a while and the database is
-//! locked. Then everything settles, the daemon runs once more, and the books are judged as the demo's year is: against the
+//! locked; over PostgreSQL the daemon is stopped instead until its leases are over, and goes on. Then everything settles, the daemon runs once more, and the books are judged as the demo's year is: against the
 //! simulator's own, by the seven tie-outs, and by what waits for a person; the audit log is verified.
 //!
 //! # To add a fault
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use ml_connector_test_postgres::Database;
 use serde_json::{Value, json};
 
 use self::plan::{End, Life};
@@ -56,10 +57,12 @@ pub(crate) struct Options {
 }
 
 /// Which store the daemon writes.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum StoreKind {
     /// One file
     Sqlite,
+    /// A database of a temporary server
+    Postgres,
 }
 
 /// Often enough that something is under way whenever the daemon is killed.
@@ -127,6 +130,8 @@ struct Campaign {
     scenario: Value,
     daemon: Daemon,
     folder: PathBuf,
+    /// Dropped at the end.
+    _database: Option<Database>,
     /// Kills at named places, in the order of [`plan::PLACES`].
     places: Vec<u32>,
 }
@@ -142,17 +147,25 @@ impl Campaign {
         let mapper = components.join("standard.component.wasm");
         let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: CADENCE, regions: 3 };
         let config = config::write(&scenario, &urls, &folder, &setup)?;
+        let database = match options.store {
+            StoreKind::Sqlite => None,
+            StoreKind::Postgres => {
+                let database = Database::fresh().context("the campaign over PostgreSQL needs PostgreSQL")?;
+                config::move_to_postgres(&config, &folder, database.url())?;
+                Some(database)
+            }
+        };
         let daemon = Daemon { binary: binaries.join("ml-connector"), config };
         daemon.answer(&["credentials", "import"])?;
         put(&format!("{control}/control/faults"), &weather())?;
         let places = vec![0; plan::PLACES.len()];
-        Ok(Self { _simulator: simulator, control, scenario, daemon, folder, places })
+        Ok(Self { _simulator: simulator, control, scenario, daemon, folder, _database: database, places })
     }
 
     fn kill_again_and_again(&mut self, options: &Options) -> Result<()> {
         let style = "{bar:40} {pos} of {len} kills  {elapsed}  {msg}";
         let bar = ProgressBar::new(options.kills.into()).with_style(ProgressStyle::with_template(style)?);
-        let lives = plan::lives(&self.scenario, options.seed, options.kills)?;
+        let lives = plan::lives(&self.scenario, (options.seed, options.store), options.kills)?;
         for life in lives {
             self.live(&life).with_context(|| format!("life {} of seed {}", life.number, options.seed))?;
             bar.inc(1);

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::StoreKind;
 use super::faults::Fault;
 
 /// The places around durable steps that come up in every campaign, as `serve --kill-at` takes them.
@@ -72,7 +73,7 @@ pub(super) enum End {
 ///
 /// # Errors
 /// The scenario has no times.
-pub(super) fn lives(scenario: &Value, seed: u64, kills: u32) -> Result<Vec<Life>> {
+pub(super) fn lives(scenario: &Value, (seed, store): (u64, StoreKind), kills: u32) -> Result<Vec<Life>> {
     let time = |name: &str| -> Result<Timestamp> {
         Ok(scenario[name].as_str().with_context(|| format!("the scenario has no {name}"))?.parse()?)
     };
@@ -93,7 +94,7 @@ pub(super) fn lives(scenario: &Value, seed: u64, kills: u32) -> Result<Vec<Life>
             } else {
                 End::Anywhere { after: Duration::from_millis(draws.below(1_200)) }
             };
-            Ok(Life { number, until, end, fault: fault(number, kills) })
+            Ok(Life { number, until, end, fault: fault(number, kills).map(|fault| fault.over(store)) })
         })
         .collect()
 }
@@ -134,7 +135,7 @@ mod tests {
 
     fn planned(seed: u64, kills: u32) -> Vec<Life> {
         let scenario = json!({ "start": "2026-01-02T00:00:00Z", "end": "2026-04-01T00:00:00Z" });
-        lives(&scenario, seed, kills).expect("times")
+        lives(&scenario, (seed, StoreKind::Sqlite), kills).expect("times")
     }
 
     #[test]

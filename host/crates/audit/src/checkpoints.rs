@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ml_connector_domain::Timestamp;
 use ml_connector_domain::audit::checkpoint::Checkpoint;
-use ml_connector_storage::{Change, Store};
+use ml_connector_storage::{Change, Store, StoreError};
 
 use crate::note::SigningKey;
 use crate::{AuditError, Result};
@@ -34,12 +34,13 @@ pub async fn write(
     file: &Path,
     now: Timestamp,
 ) -> Result<Option<Checkpoint>> {
+    // First: other daemons append and sign meanwhile, and what they signed later must not seem to be cut off.
+    let newest = store.newest_checkpoint().await?;
     let Some(frontier) = store.log_frontier().await? else {
         return Err(AuditError::Log(
             "the log's end cannot be read: run `ml-connector audit verify`".to_owned(),
         ));
     };
-    let newest = store.newest_checkpoint().await?;
     let signed = newest.as_ref().map_or(0, |row| u64::try_from(row.size).unwrap_or(0));
     let size = frontier.size();
     if signed > size {
@@ -51,8 +52,14 @@ pub async fn write(
         _ => {
             let origin = key.public().name().to_owned();
             let note = key.sign(&Checkpoint { origin, size, root: frontier.root(), at: now }.text());
-            store.apply(vec![Change::Checkpoint { size, at: now, note: note.clone() }]).await?;
-            note
+            match store.apply(vec![Change::Checkpoint { size, at: now, note: note.clone() }]).await {
+                Ok(()) => note,
+                // Another daemon signed as much: its checkpoint is the one.
+                Err(StoreError::Twice { .. }) => {
+                    store.newest_checkpoint().await?.map_or(note, |newest| newest.note)
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     };
     append(file, &note)?;

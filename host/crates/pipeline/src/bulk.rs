@@ -141,6 +141,8 @@ async fn send(
         return Ok(());
     }
     let documents: Vec<&Document> = sending.iter().map(|row| &row.document).collect();
+    // As for a single document: the last thing before a byte leaves.
+    parts.store.may_write().await?;
     let answer = parts.target.send_bulk(&seller.ledger, &documents).await;
     posted.calls += 1;
     let now = parts.clock.now();

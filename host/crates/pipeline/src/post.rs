@@ -19,7 +19,7 @@ use ml_connector_domain::reconcile::{Finding, Observed, check};
 use ml_connector_domain::refusal::{Refusal, in_words};
 use ml_connector_domain::{SellerId, Timestamp};
 use ml_connector_ports::{Answer, JobStatus, SourceError};
-use ml_connector_storage::{Change, DocumentRow, ReviewDraft};
+use ml_connector_storage::{Change, DocumentRow, ReviewDraft, StoreError};
 
 use crate::before::{self, Ready};
 use crate::map::ToReview;
@@ -119,6 +119,7 @@ async fn post_batches(parts: &Parts, seller: &Seller, batches: &[DocumentRow]) -
     if batches.is_empty() {
         return Ok(());
     }
+    parts.store.may_write().await?;
     let words = match parts.target.post_batches(&seller.ledger).await {
         Ok(None) => return Ok(()),
         Ok(Some(request)) => format!("its batch is to be posted by request {request} (AutomaticPosting)"),
@@ -206,6 +207,10 @@ pub(crate) fn patience(seller: &Seller, row: &DocumentRow) -> Patience {
 
 /// Makes one call and says what it means.
 async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) -> Learnt {
+    // The last thing before a byte leaves: another daemon may work on the seller by now.
+    if let Err(error) = parts.store.may_write().await {
+        return held_back(action, &error, parts.clock.now());
+    }
     match (action, &row.state) {
         (Action::Send, State::Sending { attempt }) => {
             let answer = parts.target.send(&seller.ledger, &row.document, *attempt).await;
@@ -224,6 +229,15 @@ async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) 
         }
         _ => followed_up(parts, row, look_up(parts, seller, row).await).await,
     }
+}
+
+/// What is not this daemon's to do any more, or could not be found out to be. Nothing has left.
+fn held_back(action: Action, error: &StoreError, now: Timestamp) -> Learnt {
+    let event = match action {
+        Action::Send => Event::NotSent(now.saturating_add(UNCHECKED).unwrap_or(now)),
+        _ => Event::LookUpFailed,
+    };
+    Learnt::new(event, error.to_string())
 }
 
 /// A document of an import that has ended: if it is not there, it was left out, and the import's words go with it.

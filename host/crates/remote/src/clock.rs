@@ -39,6 +39,50 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock that runs so many times as fast as the machine's. All that is needed to read it is in its three figures, so that
+/// any number of processes have one and the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScaledClock {
+    /// What it showed when it was started.
+    pub origin: Timestamp,
+    /// When that was, by the machine's clock.
+    pub started: Timestamp,
+    /// Its seconds in a second of the machine's; 1 or more.
+    pub speed: u32,
+}
+
+impl ScaledClock {
+    fn at(&self, machine: Timestamp) -> Timestamp {
+        let passed = machine
+            .duration_since(self.started)
+            .saturating_mul(i32::try_from(self.speed).unwrap_or(i32::MAX));
+        whole_millis(self.origin.saturating_add(passed).unwrap_or(Timestamp::MAX))
+    }
+}
+
+impl Clock for ScaledClock {
+    fn now(&self) -> Timestamp {
+        self.at(SystemClock.now())
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Sleep<'_> {
+        Box::pin(async move {
+            loop {
+                let left = deadline.duration_since(self.now());
+                if left <= SignedDuration::ZERO {
+                    return;
+                }
+                // At least a millisecond: the machine's clock is read in whole ones.
+                let real = left / i32::try_from(self.speed).unwrap_or(i32::MAX).max(1);
+                let real = real.max(SignedDuration::from_millis(1));
+                SystemClock
+                    .sleep_until(SystemClock.now().saturating_add(real).unwrap_or(Timestamp::MAX))
+                    .await;
+            }
+        })
+    }
+}
+
 /// Told of every step before it is taken; the simulator's clock moves first.
 pub type Advance = Arc<dyn Fn(Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -210,6 +254,21 @@ impl Clock for SteppedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_scaled_clock_is_the_same_for_all_who_know_its_figures() {
+        let clock = ScaledClock { origin: at(0), started: SystemClock.now(), speed: 10_000 };
+        let hour = SignedDuration::from_hours(1);
+        assert_eq!(clock.at(clock.started.saturating_add(hour / 10_000).expect("in range")), at(3_600));
+        let other = clock;
+        clock.sleep_until(at(3_600)).await;
+        assert!(other.now() >= at(3_600));
+        assert!(
+            SystemClock.now().duration_since(clock.started) < hour / 60,
+            "it took as long as the machine's hour"
+        );
+        clock.sleep_until(at(0)).await;
+    }
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + seconds).expect("in range")

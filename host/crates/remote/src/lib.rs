@@ -18,7 +18,7 @@ pub mod token;
 pub mod vault;
 
 pub use assertion::{AssertionError, AssertionKey};
-pub use clock::{SteppedClock, SystemClock};
+pub use clock::{ScaledClock, SteppedClock, SystemClock};
 pub use http::{HttpClient, HttpOptions, Origin, Request, Response, TransportError};
 pub use limiter::{Rate, RateLimiter};
 pub use token::{Token, TokenCache};

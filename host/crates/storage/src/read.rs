@@ -243,6 +243,7 @@ pub trait Store:
     + crate::Reviews
     + crate::AuditLog
     + crate::Operations
+    + crate::Leases
 {
     /// Applies all changes, or none.
     ///

@@ -170,6 +170,9 @@ pub trait Upkeep: Send + Sync {
     /// How many records there are by kind, place and day.
     async fn record_ages(&self) -> Result<Vec<RecordAge>>;
 
+    /// Waits for running statements and closes the database.
+    async fn close(&self);
+
     /// Moves what the log holds into the database file and empties the log, so that nothing overwritten stays in it.
     async fn empty_the_log(&self) -> Result<()>;
 }

@@ -5,7 +5,6 @@ use ml_connector_domain::{Date, Money};
 use ml_connector_pipeline::catalog_use::{
     self, Covered, Remapped, RuleChange, add, compare_rules, compare_uses, uses,
 };
-use ml_connector_storage::CatalogVersions as _;
 use serde_json::{Value, json};
 
 use super::{named, seller};

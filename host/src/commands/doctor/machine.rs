@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use ml_connector_storage::{Fit, SqliteStore};
+use ml_connector_storage::Fit;
 
 use super::Finding;
 use crate::config::Config;
+use crate::database::Place;
 use crate::keys::KeySource;
 
 /// A month of a busy seller with everything that is kept takes less.
@@ -15,7 +16,9 @@ const OTHER_FILES: u64 = 256;
 
 /// Room on the disk, and how many files may be open.
 pub(super) fn limits(config: &Config) -> Vec<Finding> {
-    let database = config.path(&config.database);
+    // Where there is no file, components and checkpoints still stand beside the configuration.
+    let database =
+        config.database.as_deref().map_or(config.folder.join("database"), |path| config.path(path));
     let folder = existing(database.parent().unwrap_or(Path::new(".")));
     let free = rustix::fs::statvfs(folder).map(|at| at.f_bavail.saturating_mul(at.f_frsize));
     let about = folder.display().to_string();
@@ -90,34 +93,25 @@ fn others_may_read(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0)
 }
 
+/// The check of the database.
+const CODE: &str = "DOC-DATABASE";
+
 /// The database: readable, writable, and of this version or an older one.
 pub(super) async fn database(config: &Config) -> Finding {
-    const CODE: &str = "DOC-DATABASE";
-    let path = config.path(&config.database);
-    let about = path.display().to_string();
-    if !path.exists() {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        return if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok() {
-            let remedy = "run `credentials import`, then `doctor` again";
-            Finding::warning(CODE, about, "not there yet: the first command that writes makes it", remedy)
-        } else {
-            Finding::fault(
-                CODE,
-                about,
-                "its folder is not there or cannot be written",
-                "make the folder, or give it to the daemon's user",
-            )
-        };
+    let place = match Place::of(config) {
+        Ok(place) => place,
+        Err(error) => {
+            let remedy = "give the daemon the address, or name the file with it";
+            return Finding::fault(CODE, "the PostgreSQL database", error.to_string(), remedy);
+        }
+    };
+    if let Place::File(path) = &place
+        && let Some(found) = file(path)
+    {
+        return found;
     }
-    if rustix::fs::access(&path, rustix::fs::Access::WRITE_OK).is_err() {
-        return Finding::fault(
-            CODE,
-            about,
-            "it cannot be written",
-            "give the file and its folder to the daemon's user",
-        );
-    }
-    match SqliteStore::fit(&path).await {
+    let about = place.words();
+    match place.fit().await {
         Ok(Fit::Current) => Finding::right(CODE, about, "opens, and is of this version"),
         Ok(Fit::Older { missing }) => {
             let seen = format!("{missing} migrations behind this version");
@@ -131,7 +125,38 @@ pub(super) async fn database(config: &Config) -> Finding {
         ),
         Err(error) => {
             let seen = super::with_causes(&error);
-            Finding::fault(CODE, about, seen, "restore it from the last backup (host/docs/running.md)")
+            let remedy = match place {
+                Place::File(_) => "restore it from the last backup (host/docs/running.md)",
+                Place::Server(_) => "start the server, and look at the address and the user's rights",
+            };
+            Finding::fault(CODE, about, seen, remedy)
         }
     }
+}
+
+/// What is wrong with a file before it is opened.
+fn file(path: &Path) -> Option<Finding> {
+    let about = path.display().to_string();
+    if !path.exists() {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return Some(if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok() {
+            let remedy = "run `credentials import`, then `doctor` again";
+            Finding::warning(CODE, about, "not there yet: the first command that writes makes it", remedy)
+        } else {
+            Finding::fault(
+                CODE,
+                about,
+                "its folder is not there or cannot be written",
+                "make the folder, or give it to the daemon's user",
+            )
+        });
+    }
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_err().then(|| {
+        Finding::fault(
+            CODE,
+            about,
+            "it cannot be written",
+            "give the file and its folder to the daemon's user",
+        )
+    })
 }

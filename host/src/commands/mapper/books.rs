@@ -9,7 +9,7 @@ use ml_connector_domain::{SellerId, Timestamp};
 use ml_connector_pipeline::versions::{self, replay as again, sum_by_account};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_ports::Mapper;
-use ml_connector_storage::{DifferenceTotals, MapperVersions as _};
+use ml_connector_storage::DifferenceTotals;
 
 use super::trial::Trials;
 use super::{life, look};

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ml_connector_domain::SellerId;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::versions::{canary_place, life, replay::begins};
-use ml_connector_storage::MapperVersions as _;
 
 use super::{Whom, trial};
 use crate::app::App;

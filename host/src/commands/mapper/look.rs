@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use ml_connector_mapper::{Batch, Class, Limits, LoadedMapper, MapperRuntime, Policy, WasiPolicy};
 use ml_connector_pipeline::versions::unpack;
-use ml_connector_storage::MapperVersions as _;
 
 use super::cases::{self, CaseRun, Input};
 use super::{life, trial};

@@ -11,7 +11,6 @@ use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::BatchContext;
 use ml_connector_mapper::{Batch, Description, Fixture, LoadedMapper};
 use ml_connector_pipeline::versions::{Records, unpack};
-use ml_connector_storage::MapperVersions as _;
 use serde_json::{Value, json};
 
 use crate::app::App;

@@ -7,7 +7,7 @@ use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::mapping::MapperIdentity;
 use ml_connector_pipeline::versions::life::changed;
 use ml_connector_ports::Mapper as _;
-use ml_connector_storage::{Change, MapperChange, Store as _};
+use ml_connector_storage::{Change, MapperChange};
 
 use super::trial::Trials;
 use super::{Whom, component, life, look, project};

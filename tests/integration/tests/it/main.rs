@@ -8,7 +8,7 @@
 //! take back what was posted; `fusion_campaign` loses a third of the answers about ten thousand documents;
 //! `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
 //! `versions` puts one into use; `catalog` imports
-//! catalogs and resolves what waits for them, `corrections` changes the mapping of posted months; `audit` verifies what a
+//! catalogs and resolves what waits for them, `many_daemons` shares one PostgreSQL database, `corrections` changes the mapping of posted months; `audit` verifies what a
 //! run leaves behind, alters it and has it found. A test that needs components says so when `cargo xtask plugins` has
 //! not been run.
 
@@ -28,6 +28,7 @@ mod fusion_refusals;
 mod fusion_reverse;
 mod fusion_setup;
 mod invoice_dates;
+mod many_daemons;
 mod month;
 mod operator;
 mod outside;

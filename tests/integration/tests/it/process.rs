@@ -5,6 +5,7 @@ use std::process::Output;
 
 use ml_connector_simulator::Running;
 use ml_connector_simulator::scenario::ScenarioOptions;
+use ml_connector_test_postgres::Database;
 use serde_json::{Value, json};
 
 use crate::support::{TestFolder, artefacts, binary};
@@ -106,6 +107,16 @@ impl Installed {
         let mut config: toml::Table = toml::from_str(&text).expect("TOML");
         change(&mut config);
         std::fs::write(path, toml::to_string(&config).expect("TOML")).expect("writes");
+    }
+
+    /// Puts a PostgreSQL database in the file's place, and seals the credentials there.
+    pub(crate) async fn move_to(&self, database: &Database) {
+        std::fs::write(self.path("database.url"), database.url()).expect("a file");
+        self.configure(|config| {
+            config.remove("database");
+            config.insert("database_url_file".to_owned(), "database.url".into());
+        });
+        self.said(&["credentials", "import"]).await;
     }
 
     /// A command of the daemon.

@@ -30,7 +30,7 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn imports_point_inward() {
-    let allowed: [(&str, &[&str]); 15] = [
+    let allowed: [(&str, &[&str]); 16] = [
         ("ml-connector-domain", &[]),
         ("ml-connector-ports", &["domain"]),
         ("ml-connector-storage", &["domain"]),
@@ -50,7 +50,8 @@ fn imports_point_inward() {
         ),
         ("ml-connector-sdk", &[]),
         ("ml-connector-simulator", &[]),
-        ("xtask", &["kit"]),
+        ("ml-connector-test-postgres", &[]),
+        ("xtask", &["kit", "test-postgres"]),
         ("ml-connector-integration", &[]),
     ];
     let dependencies = dependencies();

@@ -1,32 +1,85 @@
 //! The SQLite store: one file, write-ahead log, every commit on disk before it is believed.
 
-mod api_keys;
-mod apply;
-mod books;
-mod bulk;
-mod catalogs;
-mod corrections;
-mod fit;
-mod log;
-mod mapper_versions;
-mod operations;
-mod read;
-mod reviews;
-mod rows;
+// What the statements of `sql` differ in between the stores. They are part of a text, hence macros.
+macro_rules! indexed_by {
+    ($index:literal) => {
+        concat!("INDEXED BY ", $index, " ")
+    };
+}
+macro_rules! for_update {
+    // One writer at a time: BEGIN IMMEDIATE has locked the file.
+    () => {
+        ""
+    };
+}
+macro_rules! for_share {
+    () => {
+        ""
+    };
+}
+macro_rules! database_now {
+    // In milliseconds.
+    () => {
+        "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    };
+}
+macro_rules! as_bytes {
+    ($column:literal) => {
+        concat!("CAST(", $column, " AS BLOB) AS ", $column, ", ")
+    };
+}
+
 #[cfg(test)]
 mod tests;
+
+#[path = "../sql/api_keys.rs"]
+mod api_keys;
+#[path = "../sql/apply.rs"]
+mod apply;
+#[path = "../sql/books.rs"]
+mod books;
+#[path = "../sql/bulk.rs"]
+mod bulk;
+#[path = "../sql/catalogs.rs"]
+mod catalogs;
+#[path = "../sql/corrections.rs"]
+mod corrections;
+#[path = "../sql/leases.rs"]
+mod leases;
+#[path = "../sql/log.rs"]
+mod log;
+#[path = "../sql/log_read.rs"]
+mod log_read;
+#[path = "../sql/mapper_versions.rs"]
+mod mapper_versions;
+#[path = "../sql/operations.rs"]
+mod operations;
+#[path = "../sql/read.rs"]
+mod read;
+#[path = "../sql/reviews.rs"]
+mod reviews;
+#[path = "../sql/rows.rs"]
+mod rows;
+#[cfg(test)]
+#[path = "../suite/mod.rs"]
+mod suite;
+#[path = "../sql/upkeep.rs"]
 mod upkeep;
+#[path = "../sql/watch.rs"]
 mod watch;
 
-pub use fit::Fit;
-
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Executor as _, SqliteConnection, SqlitePool};
 
-use crate::{Result, StoreError};
+use crate::{Fence, Fit, Result, StoreError, failed};
+
+type Db = sqlx::Sqlite;
+type Row = sqlx::sqlite::SqliteRow;
+type OwnStore = SqliteStore;
 
 /// How long a writer waits for another before it gives up. SQLite has one writer at a time; the longest
 /// transaction of ours writes one page of Amazon's records.
@@ -41,6 +94,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    fence: Option<Arc<Fence>>,
 }
 
 impl SqliteStore {
@@ -65,7 +119,7 @@ impl SqliteStore {
             .await
             .map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
-        let store = Self { pool };
+        let store = Self { pool, fence: None };
         store.begin_the_log().await?;
         Ok(store)
     }
@@ -81,7 +135,7 @@ impl SqliteStore {
         let pool = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect_with(options).await.map_err(failed)?;
         MIGRATIONS.run(&pool).await.map_err(StoreError::Migrate)?;
-        let store = Self { pool };
+        let store = Self { pool, fence: None };
         store.begin_the_log().await?;
         Ok(store)
     }
@@ -102,7 +156,25 @@ impl SqliteStore {
             );
         let opened = pool.connect_with(options).await;
         let pool = opened.map_err(|source| StoreError::Open { path: path.display().to_string(), source })?;
-        Ok(Self { pool })
+        Ok(Self { pool, fence: None })
+    }
+
+    /// For what a test asks of the database itself.
+    #[cfg(test)]
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
+    /// Compares a file's migrations with the program's.
+    ///
+    /// # Errors
+    /// It is missing or no database of ours.
+    pub async fn fit(path: &Path) -> Result<Fit> {
+        let store = Self::open_to_read(path).await?;
+        let applied = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success");
+        let applied: std::result::Result<Vec<i64>, _> = applied.fetch_all(&store.pool).await;
+        store.close().await;
+        Ok(Fit::of(&MIGRATIONS, &applied.map_err(failed("reading which migrations it has"))?))
     }
 
     /// Waits for running statements and closes the file.
@@ -125,10 +197,26 @@ async fn is_usable(connection: &mut SqliteConnection) -> std::result::Result<boo
     Ok(!connection.is_in_transaction())
 }
 
-/// Names a failed statement, and tells a refused second time from other failures.
-fn failed(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| match &source {
-        sqlx::Error::Database(error) if error.is_unique_violation() => StoreError::Twice { what },
-        _ => StoreError::Query { what, source },
-    }
+/// Begins to write. IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way as busy.
+async fn begin(pool: &SqlitePool) -> Result<sqlx::Transaction<'static, Db>> {
+    pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))
+}
+
+/// How often a list of changes that gave way to another is applied again: there is one writer, which waits for nobody.
+const RETRIES: u32 = 0;
+
+/// Whether a transaction gave way to another.
+fn gave_way(_error: &StoreError) -> bool {
+    false
+}
+
+/// Text as it can be stored: any.
+fn storable(text: String) -> String {
+    text
+}
+
+/// Brings what stands in the write-ahead log into the file.
+async fn empty_the_log(pool: &SqlitePool) -> Result<()> {
+    let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await;
+    emptied.map_err(failed("emptying the log")).map(|_| ())
 }

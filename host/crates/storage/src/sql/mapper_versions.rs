@@ -4,18 +4,17 @@ use async_trait::async_trait;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{SellerId, Timestamp};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::apply::Tx;
 use super::rows::{count, get, millis, timestamp};
-use super::{SqliteStore, failed};
+use super::{OwnStore, Row};
 use crate::mapper_versions::{
     Component, Difference, DifferenceTotals, MadeInBatch, MapperChange, MapperVersions, Pointer,
     RecordedBatch, ShadowTotals, VersionRow,
 };
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, failed};
 
-fn hash(row: &SqliteRow, column: &'static str) -> Result<ContentHash> {
+fn hash(row: &Row, column: &'static str) -> Result<ContentHash> {
     get::<String>(row, column).map(ContentHash::from_stored)
 }
 
@@ -25,10 +24,10 @@ fn configured(text: String) -> Option<ContentHash> {
 }
 
 #[async_trait]
-impl MapperVersions for SqliteStore {
+impl MapperVersions for OwnStore {
     async fn mapper_pointer(&self, seller: &SellerId) -> Result<Pointer> {
         let row = query(
-            "SELECT p.digest, p.previous, p.changed_at, v.digest AS shadow FROM (SELECT ? AS seller) AS s
+            "SELECT p.digest, p.previous, p.changed_at, v.digest AS shadow FROM (SELECT $1 AS seller) AS s
              LEFT JOIN mapper_pointer p ON p.seller = s.seller
              LEFT JOIN mapper_version v ON v.seller = s.seller AND v.state = 'shadow'",
         )
@@ -45,19 +44,19 @@ impl MapperVersions for SqliteStore {
     }
 
     async fn mapper_component(&self, digest: &ContentHash) -> Result<Option<Component>> {
-        let row = query("SELECT * FROM mapper_component WHERE digest = ?")
+        let row = query("SELECT * FROM mapper_component WHERE digest = $1")
             .bind(digest.as_str())
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a component"))?;
-        let signatures = query("SELECT signature FROM mapper_signature WHERE digest = ? ORDER BY signature")
+        let signatures = query("SELECT signature FROM mapper_signature WHERE digest = $1 ORDER BY signature")
             .bind(digest.as_str())
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading a component's signatures"))?;
         let signatures: Vec<String> =
             signatures.iter().map(|row| get(row, "signature")).collect::<Result<_>>()?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             Ok(Component {
                 signatures,
                 digest: hash(&row, "digest")?,
@@ -80,7 +79,7 @@ impl MapperVersions for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading mapper versions"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(VersionRow {
                 seller: SellerId::new(get::<String>(row, "seller")?),
                 digest: hash(row, "digest")?,
@@ -98,7 +97,7 @@ impl MapperVersions for SqliteStore {
     async fn mapper_faults(&self, seller: &SellerId, digest: &ContentHash, since: Timestamp) -> Result<u64> {
         let row = query(
             "SELECT count(*) AS n FROM mapper_batch
-             WHERE seller = ? AND mapper = ? AND at >= ? AND fault IS NOT NULL AND records = 1",
+             WHERE seller = $1 AND mapper = $2 AND at >= $3 AND fault IS NOT NULL AND records = 1",
         )
         .bind(seller.as_str())
         .bind(digest.as_str())
@@ -119,12 +118,12 @@ impl MapperVersions for SqliteStore {
         let rows = query(
             "SELECT b.input, b.seller, b.kind, b.mapper, b.fuel, b.outcome, i.packed FROM mapper_batch b
              LEFT JOIN mapper_input i USING (input)
-             WHERE b.seller = ? AND b.at >= ? AND b.input > ? AND b.fault IS NULL ORDER BY b.input LIMIT ?",
+             WHERE b.seller = $1 AND b.at >= $2 AND b.input > $3 AND b.fault IS NULL ORDER BY b.input LIMIT $4",
         )
         .bind(seller.as_str())
         .bind(millis(since))
         .bind(after)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading recorded batches"))?;
@@ -136,7 +135,7 @@ impl MapperVersions for SqliteStore {
         let rows = query(
             "SELECT b.input, b.seller, b.kind, b.mapper, b.fuel, b.outcome, i.packed FROM mapper_batch b
              LEFT JOIN mapper_input i USING (input)
-             WHERE b.input >= ?1 AND b.input < ?1 || 'g' ORDER BY b.input LIMIT 2",
+             WHERE b.input >= $1 AND b.input < $1 || 'g' ORDER BY b.input LIMIT 2",
         )
         .bind(beginning)
         .fetch_all(&self.pool)
@@ -146,15 +145,15 @@ impl MapperVersions for SqliteStore {
     }
 
     async fn made_in_batch(&self, input: &ContentHash) -> Result<MadeInBatch> {
-        let documents = query("SELECT body FROM document WHERE body ->> '$.origin.input' = ?")
+        let documents = query("SELECT body FROM document WHERE body ->> '$.origin.input' = $1")
             .bind(input.as_str())
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading a batch's documents"))?;
         let bookings = query(
-            "SELECT transaction_id, lines FROM booking WHERE batch = ?1
+            "SELECT transaction_id, lines FROM booking WHERE batch = $1
              UNION ALL SELECT transaction_id, lines FROM revised_booking
-             WHERE batch = ?1 AND leg <> 'adjustment'",
+             WHERE batch = $1 AND leg <> 'adjustment'",
         )
         .bind(input.as_str())
         .fetch_all(&self.pool)
@@ -170,13 +169,13 @@ impl MapperVersions for SqliteStore {
     }
 
     async fn shadow_totals(&self, seller: &SellerId, digest: &ContentHash) -> Result<ShadowTotals> {
-        let row = query("SELECT * FROM mapper_shadow WHERE seller = ? AND digest = ?")
+        let row = query("SELECT * FROM mapper_shadow WHERE seller = $1 AND digest = $2")
             .bind(seller.as_str())
             .bind(digest.as_str())
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a shadow's totals"))?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             Ok(ShadowTotals {
                 batches: count(&row, "batches")?,
                 records: count(&row, "records")?,
@@ -193,16 +192,17 @@ impl MapperVersions for SqliteStore {
         digest: &ContentHash,
     ) -> Result<Vec<DifferenceTotals>> {
         let rows = query(
-            "SELECT account, currency, count(*) AS n, sum(active_minor) AS active, sum(shadow_minor) AS shadow,
+            "SELECT account, currency, count(*) AS n, CAST(sum(active_minor) AS BIGINT) AS active,
+                CAST(sum(shadow_minor) AS BIGINT) AS shadow,
                 min(subject) AS example
-             FROM mapper_difference WHERE seller = ? AND digest = ? GROUP BY account, currency ORDER BY 1, 2",
+             FROM mapper_difference WHERE seller = $1 AND digest = $2 GROUP BY account, currency ORDER BY 1, 2",
         )
         .bind(seller.as_str())
         .bind(digest.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading a shadow's differences"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(DifferenceTotals {
                 account: get(row, "account")?,
                 currency: get(row, "currency")?,
@@ -216,7 +216,7 @@ impl MapperVersions for SqliteStore {
     }
 }
 
-fn recorded_batch(row: &SqliteRow) -> Result<RecordedBatch> {
+fn recorded_batch(row: &Row) -> Result<RecordedBatch> {
     Ok(RecordedBatch {
         input: hash(row, "input")?,
         seller: SellerId::new(get::<String>(row, "seller")?),
@@ -234,7 +234,7 @@ pub(super) async fn apply(tx: &mut Tx, change: MapperChange) -> Result<()> {
         MapperChange::Component(component) => keep(tx, *component).await,
         MapperChange::Validated { seller, digest, why, at } => {
             query(
-                "INSERT INTO mapper_version (seller, digest, state, why, changed_at) VALUES (?, ?, 'validated', ?, ?)
+                "INSERT INTO mapper_version (seller, digest, state, why, changed_at) VALUES ($1, $2, 'validated', $3, $4)
                  ON CONFLICT DO NOTHING",
             )
             .bind(seller.as_str())
@@ -264,7 +264,7 @@ pub(super) async fn apply(tx: &mut Tx, change: MapperChange) -> Result<()> {
         }
         MapperChange::RollBack { seller, why, at } => roll_back(tx, &seller, &why, at).await,
         MapperChange::Input { input, seller, packed, at } => {
-            query("INSERT OR IGNORE INTO mapper_input (input, seller, at, packed) VALUES (?, ?, ?, ?)")
+            query("INSERT INTO mapper_input (input, seller, at, packed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
                 .bind(input.as_str())
                 .bind(seller.as_str())
                 .bind(millis(at))
@@ -275,7 +275,7 @@ pub(super) async fn apply(tx: &mut Tx, change: MapperChange) -> Result<()> {
             Ok(())
         }
         MapperChange::ForgetInputs { seller, before } => {
-            let query = query("DELETE FROM mapper_input WHERE seller = ? AND at < ?");
+            let query = query("DELETE FROM mapper_input WHERE seller = $1 AND at < $2");
             let query = query.bind(seller.as_str()).bind(millis(before));
             query.execute(&mut **tx).await.map_err(failed("forgetting inputs"))?;
             Ok(())
@@ -288,7 +288,7 @@ pub(super) async fn apply(tx: &mut Tx, change: MapperChange) -> Result<()> {
 async fn keep(tx: &mut Tx, component: Component) -> Result<()> {
     query(
         "INSERT INTO mapper_component (digest, name, version, contract, author, bytes, added_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(component.digest.as_str())
     .bind(component.name)
@@ -301,7 +301,7 @@ async fn keep(tx: &mut Tx, component: Component) -> Result<()> {
     .await
     .map_err(failed("keeping a component"))?;
     for signature in component.signatures {
-        query("INSERT INTO mapper_signature (digest, signature, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        query("INSERT INTO mapper_signature (digest, signature, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
             .bind(component.digest.as_str())
             .bind(signature)
             .bind(millis(component.added_at))
@@ -320,7 +320,7 @@ async fn moved(
     (to, why): (&str, &str),
     at: Timestamp,
 ) -> Result<()> {
-    query("UPDATE mapper_version SET state = ?, why = ?, changed_at = ? WHERE seller = ? AND state = ?")
+    query("UPDATE mapper_version SET state = $1, why = $2, changed_at = $3 WHERE seller = $4 AND state = $5")
         .bind(to)
         .bind(why)
         .bind(millis(at))
@@ -340,13 +340,14 @@ async fn known(
     (to, why): (&str, &str),
     at: Timestamp,
 ) -> Result<()> {
-    let query =
-        query("UPDATE mapper_version SET state = ?, why = ?, changed_at = ? WHERE seller = ? AND digest = ?")
-            .bind(to)
-            .bind(why)
-            .bind(millis(at))
-            .bind(seller.as_str())
-            .bind(digest.as_str());
+    let query = query(
+        "UPDATE mapper_version SET state = $1, why = $2, changed_at = $3 WHERE seller = $4 AND digest = $5",
+    )
+    .bind(to)
+    .bind(why)
+    .bind(millis(at))
+    .bind(seller.as_str())
+    .bind(digest.as_str());
     let moved = query.execute(&mut **tx).await.map_err(failed("moving a version"))?;
     if moved.rows_affected() == 1 {
         return Ok(());
@@ -358,8 +359,8 @@ async fn known(
 async fn activate(tx: &mut Tx, seller: &SellerId, digest: Option<&ContentHash>, at: Timestamp) -> Result<()> {
     // The same version again changes nothing: a roll-back still goes to the one before.
     query(
-        "INSERT INTO mapper_pointer (seller, digest, previous, changed_at) VALUES (?1, ?2, '', ?3)
-         ON CONFLICT DO UPDATE SET previous = mapper_pointer.digest, digest = excluded.digest,
+        "INSERT INTO mapper_pointer (seller, digest, previous, changed_at) VALUES ($1, $2, '', $3)
+         ON CONFLICT (seller) DO UPDATE SET previous = mapper_pointer.digest, digest = excluded.digest,
             changed_at = excluded.changed_at WHERE mapper_pointer.digest <> excluded.digest",
     )
     .bind(seller.as_str())
@@ -374,8 +375,8 @@ async fn activate(tx: &mut Tx, seller: &SellerId, digest: Option<&ContentHash>, 
 async fn roll_back(tx: &mut Tx, seller: &SellerId, why: &str, at: Timestamp) -> Result<()> {
     moved(tx, seller, "active", ("retired", why), at).await?;
     let swapped = query(
-        "UPDATE mapper_pointer SET digest = previous, previous = NULL, changed_at = ?
-         WHERE seller = ? AND previous IS NOT NULL RETURNING digest",
+        "UPDATE mapper_pointer SET digest = previous, previous = NULL, changed_at = $1
+         WHERE seller = $2 AND previous IS NOT NULL RETURNING digest",
     )
     .bind(millis(at))
     .bind(seller.as_str())
@@ -397,23 +398,25 @@ async fn shadowed(tx: &mut Tx, change: MapperChange) -> Result<()> {
         return Ok(());
     };
     query(
-        "INSERT INTO mapper_shadow (seller, digest, batches, records, faults, fuel) VALUES (?, ?, 1, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET batches = batches + 1, records = records + excluded.records,
-            faults = faults + excluded.faults, fuel = fuel + excluded.fuel",
+        "INSERT INTO mapper_shadow (seller, digest, batches, records, faults, fuel) VALUES ($1, $2, 1, $3, $4, $5)
+         ON CONFLICT (seller, digest) DO UPDATE SET batches = mapper_shadow.batches + 1,
+            records = mapper_shadow.records + excluded.records, faults = mapper_shadow.faults + excluded.faults,
+            fuel = mapper_shadow.fuel + excluded.fuel",
     )
     .bind(seller.as_str())
     .bind(digest.as_str())
     .bind(i64::try_from(records).unwrap_or(i64::MAX))
-    .bind(fault)
+    .bind(i64::from(fault))
     .bind(i64::try_from(fuel).unwrap_or(i64::MAX))
     .execute(&mut **tx)
     .await
     .map_err(failed("counting a shadow's batch"))?;
     for Difference { subject, account, currency, active_minor, shadow_minor } in differences {
         query(
-            "INSERT OR REPLACE INTO mapper_difference
+            "INSERT INTO mapper_difference
                 (seller, digest, subject, account, currency, active_minor, shadow_minor, at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (seller, digest, subject, account, currency) DO UPDATE SET active_minor = excluded.active_minor, shadow_minor = excluded.shadow_minor, at = excluded.at",
         )
         .bind(seller.as_str())
         .bind(digest.as_str())
@@ -432,10 +435,10 @@ async fn shadowed(tx: &mut Tx, change: MapperChange) -> Result<()> {
 
 async fn requeue(tx: &mut Tx, seller: &SellerId, since: Timestamp, at: Timestamp) -> Result<()> {
     query(
-        "UPDATE work SET stage = 'ready', changed_at = ?1 WHERE seller = ?2 AND stage = 'review' AND EXISTS (
+        "UPDATE work SET stage = 'ready', changed_at = $1 WHERE seller = $2 AND stage = 'review' AND EXISTS (
             SELECT 1 FROM review_item r WHERE r.seller = work.seller AND r.kind = work.kind
                 AND r.subject = work.natural_id AND r.code = 'mapper-fault' AND r.resolved_at IS NULL
-                AND r.opened_at >= ?3)",
+                AND r.opened_at >= $3)",
     )
     .bind(millis(at))
     .bind(seller.as_str())
@@ -444,8 +447,8 @@ async fn requeue(tx: &mut Tx, seller: &SellerId, since: Timestamp, at: Timestamp
     .await
     .map_err(failed("making records ready again"))?;
     query(
-        "UPDATE review_item SET resolved_at = ? WHERE seller = ? AND code = 'mapper-fault' AND resolved_at IS NULL
-            AND opened_at >= ?",
+        "UPDATE review_item SET resolved_at = $1 WHERE seller = $2 AND code = 'mapper-fault' AND resolved_at IS NULL
+            AND opened_at >= $3",
     )
     .bind(millis(at))
     .bind(seller.as_str())

@@ -4,23 +4,23 @@ use async_trait::async_trait;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{DocumentKey, GroupId, OrderId, SellerId, Timestamp};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::apply::Tx;
 use super::read::region;
 use super::rows::{document, from_json, get, made_by, millis, money, time_text, timestamp, to_json};
-use super::{SqliteStore, failed};
+use super::{OwnStore, Row};
 use crate::books::{
     AccruedTransaction, Books, Comparison, DeferredTransaction, SettlementRow, SettlementTransaction,
 };
-use crate::{Change, DocumentRow, Result};
+use crate::{Change, DocumentRow, Result, failed};
 
 /// When the release of an economic event was posted: the transaction of it that counts.
 macro_rules! released {
     ($source:literal, $seller:literal) => {
         concat!(
-            "(SELECT c.record ->> '$.posted' FROM work t INDEXED BY work_by_economic
-              JOIN canonical c ON c.seller = t.seller AND c.kind = t.kind AND c.natural_id = t.natural_id
+            "(SELECT c.record ->> '$.posted' FROM work t ",
+            indexed_by!("work_by_economic"),
+            "JOIN canonical c ON c.seller = t.seller AND c.kind = t.kind AND c.natural_id = t.natural_id
                 AND c.version = t.version
               WHERE t.seller = ",
             $seller,
@@ -36,7 +36,7 @@ pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
     match change {
         Change::Accrual { seller, transaction, month, total, lines, batch } => query(
             "INSERT INTO accrual (seller, transaction_id, month, total_minor, currency, lines, batch)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(seller.as_str().to_owned())
         .bind(transaction)
@@ -48,33 +48,34 @@ pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         .execute(&mut **tx)
         .await
         .map_err(failed("accruing a transaction"))?,
-        Change::AccruedMonth { seller, month, next_look } => {
-            query("INSERT OR REPLACE INTO accrued_month (seller, month, next_look) VALUES (?, ?, ?)")
-                .bind(seller.as_str().to_owned())
-                .bind(month)
-                .bind(next_look.map(millis))
-                .execute(&mut **tx)
-                .await
-                .map_err(failed("keeping when a month's deferred money is looked at"))?
-        }
+        Change::AccruedMonth { seller, month, next_look } => query(
+            "INSERT INTO accrued_month (seller, month, next_look) VALUES ($1, $2, $3)
+         ON CONFLICT (seller, month) DO UPDATE SET next_look = excluded.next_look",
+        )
+        .bind(seller.as_str().to_owned())
+        .bind(month)
+        .bind(next_look.map(millis))
+        .execute(&mut **tx)
+        .await
+        .map_err(failed("keeping when a month's deferred money is looked at"))?,
         _ => return Ok(()),
     };
     Ok(())
 }
 
 /// When a release was posted, if it is known.
-fn released_at(row: &SqliteRow) -> Result<Option<Timestamp>> {
+fn released_at(row: &Row) -> Result<Option<Timestamp>> {
     match get::<Option<String>>(row, "released")? {
         None => Ok(None),
         Some(_) => time_text(row, "released").map(Some),
     }
 }
 
-fn key(row: &SqliteRow, column: &'static str) -> Result<DocumentKey> {
+fn key(row: &Row, column: &'static str) -> Result<DocumentKey> {
     Ok(DocumentKey::from_stored(get::<String>(row, column)?))
 }
 
-fn accrued_row(row: &SqliteRow) -> Result<AccruedTransaction> {
+fn accrued_row(row: &Row) -> Result<AccruedTransaction> {
     let reversed_by: Option<String> = get(row, "reversed_by")?;
     Ok(AccruedTransaction {
         transaction: get(row, "transaction_id")?,
@@ -90,12 +91,12 @@ fn accrued_row(row: &SqliteRow) -> Result<AccruedTransaction> {
 }
 
 #[async_trait]
-impl Books for SqliteStore {
+impl Books for OwnStore {
     async fn journals_of(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<DocumentRow>> {
         let rows = query(
             "SELECT d.body, d.body_hash, d.expected_minor, p.detail
              FROM document d JOIN posting p ON p.document = d.key
-             WHERE d.seller = ? AND json_extract(d.body, '$.body.group') = ? AND d.kind = 'journal'
+             WHERE d.seller = $1 AND json_extract(d.body, '$.body.group') = $2 AND d.kind = 'journal'
              ORDER BY d.subject, d.revision",
         )
         .bind(seller.as_str())
@@ -109,14 +110,14 @@ impl Books for SqliteStore {
     async fn groups_to_adjust(&self, seller: &SellerId, limit: u32) -> Result<Vec<String>> {
         let rows = query(
             "SELECT c.record FROM (SELECT DISTINCT group_id FROM work
-                WHERE seller = ?1 AND kind = 'transaction' AND stage = 'booked') t
-             JOIN work w ON w.seller = ?1 AND w.kind = 'group' AND w.natural_id = t.group_id AND w.stage = 'documented'
+                WHERE seller = $1 AND kind = 'transaction' AND stage = 'booked') t
+             JOIN work w ON w.seller = $1 AND w.kind = 'group' AND w.natural_id = t.group_id AND w.stage = 'documented'
              JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
                 AND c.version = w.version
-             ORDER BY w.natural_id LIMIT ?2",
+             ORDER BY w.natural_id LIMIT $2",
         )
         .bind(seller.as_str())
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading settlements to adjust"))?;
@@ -128,8 +129,8 @@ impl Books for SqliteStore {
             "SELECT n.record, ",
             released!("w.economic_id", "w.seller"),
             "FROM work w JOIN canonical n USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = 'transaction'
-                AND (w.stage = 'waiting' OR (w.stage = 'linked' AND w.changed_at >= ?))
+             WHERE w.seller = $1 AND w.kind = 'transaction'
+                AND (w.stage = 'waiting' OR (w.stage = 'linked' AND w.changed_at >= $2))
                 AND n.record ->> '$.status' IN ('DEFERRED', 'DEFERRED_RELEASED')
                 AND NOT EXISTS (SELECT 1 FROM accrual a WHERE a.seller = w.seller AND a.transaction_id = w.natural_id)
              ORDER BY w.natural_id"
@@ -139,9 +140,8 @@ impl Books for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading deferred transactions"))?;
-        let read = |row: &SqliteRow| {
-            Ok(DeferredTransaction { record: get(row, "record")?, released: released_at(row)? })
-        };
+        let read =
+            |row: &Row| Ok(DeferredTransaction { record: get(row, "record")?, released: released_at(row)? });
         rows.iter().map(read).collect()
     }
 
@@ -157,7 +157,7 @@ impl Books for SqliteStore {
             "FROM accrual a JOIN mapper_batch m ON m.input = a.batch
              JOIN recognition g ON g.seller = a.seller AND g.source = a.transaction_id AND g.leg = 'accrual'
              LEFT JOIN recognition r ON r.seller = a.seller AND r.source = a.transaction_id AND r.leg = 'accrual-reversal'
-             WHERE a.seller = ? AND (NOT ? OR r.document IS NULL) ORDER BY a.transaction_id"
+             WHERE a.seller = $1 AND (NOT $2 OR r.document IS NULL) ORDER BY a.transaction_id"
         ))
         .bind(seller.as_str())
         .bind(outstanding)
@@ -168,12 +168,12 @@ impl Books for SqliteStore {
     }
 
     async fn accrued_months(&self, seller: &SellerId) -> Result<Vec<(String, Option<Timestamp>)>> {
-        let rows = query("SELECT month, next_look FROM accrued_month WHERE seller = ? ORDER BY month")
+        let rows = query("SELECT month, next_look FROM accrued_month WHERE seller = $1 ORDER BY month")
             .bind(seller.as_str())
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading accrued months"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             let look: Option<i64> = get(row, "next_look")?;
             Ok((get(row, "month")?, look.map(timestamp).transpose()?))
         };
@@ -183,13 +183,13 @@ impl Books for SqliteStore {
     async fn settlements(&self, seller: &SellerId) -> Result<Vec<SettlementRow>> {
         let rows = query(
             "SELECT w.region, w.stage, c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = 'group' ORDER BY w.natural_id",
+             WHERE w.seller = $1 AND w.kind = 'group' ORDER BY w.natural_id",
         )
         .bind(seller.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading settlements"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(SettlementRow {
                 region: region(&get::<String>(row, "region")?)?,
                 stage: get(row, "stage")?,
@@ -204,18 +204,19 @@ impl Books for SqliteStore {
         seller: &SellerId,
         group: &GroupId,
     ) -> Result<Vec<SettlementTransaction>> {
-        let rows = query(
-            "SELECT w.economic_id, w.stage, c.record, b.lines FROM work w INDEXED BY work_by_group
-             JOIN canonical c USING (seller, kind, natural_id, version)
+        let rows = query(concat!(
+            "SELECT w.economic_id, w.stage, c.record, b.lines FROM work w ",
+            indexed_by!("work_by_group"),
+            "JOIN canonical c USING (seller, kind, natural_id, version)
              LEFT JOIN booking b ON b.seller = w.seller AND b.transaction_id = w.natural_id
-             WHERE w.seller = ? AND w.group_id = ? AND w.kind = 'transaction' ORDER BY w.natural_id",
-        )
+             WHERE w.seller = $1 AND w.group_id = $2 AND w.kind = 'transaction' ORDER BY w.natural_id"
+        ))
         .bind(seller.as_str())
         .bind(group.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading a settlement's transactions"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             let lines: Option<String> = get(row, "lines")?;
             Ok(SettlementTransaction {
                 economic_id: get(row, "economic_id")?,
@@ -228,11 +229,12 @@ impl Books for SqliteStore {
     }
 
     async fn transactions_of_order(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<String>> {
-        let rows = query(
-            "SELECT c.record FROM canonical c INDEXED BY canonical_by_order
-             JOIN work w USING (seller, kind, natural_id, version)
-             WHERE c.kind = 'transaction' AND c.seller = ? AND c.record ->> '$.order' = ? ORDER BY c.natural_id",
-        )
+        let rows = query(concat!(
+            "SELECT c.record FROM canonical c ",
+            indexed_by!("canonical_by_order"),
+            "JOIN work w USING (seller, kind, natural_id, version)
+             WHERE c.kind = 'transaction' AND c.seller = $1 AND c.record ->> '$.order' = $2 ORDER BY c.natural_id"
+        ))
         .bind(seller.as_str())
         .bind(order.as_str())
         .fetch_all(&self.pool)
@@ -242,12 +244,12 @@ impl Books for SqliteStore {
     }
 
     async fn comparisons(&self, seller: &SellerId) -> Result<Vec<Comparison>> {
-        let rows = query("SELECT document, code, message FROM reconciliation WHERE seller = ?")
+        let rows = query("SELECT document, code, message FROM reconciliation WHERE seller = $1")
             .bind(seller.as_str())
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading comparisons"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             let code: Option<String> = get(row, "code")?;
             let message: Option<String> = get(row, "message")?;
             Ok(Comparison {
@@ -259,7 +261,7 @@ impl Books for SqliteStore {
     }
 
     async fn recognized_under(&self, seller: &SellerId, leg: &str) -> Result<Vec<(String, DocumentKey)>> {
-        let rows = query("SELECT source, document FROM recognition WHERE seller = ? AND leg = ?")
+        let rows = query("SELECT source, document FROM recognition WHERE seller = $1 AND leg = $2")
             .bind(seller.as_str())
             .bind(leg)
             .fetch_all(&self.pool)

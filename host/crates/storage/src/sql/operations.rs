@@ -2,23 +2,22 @@
 
 use async_trait::async_trait;
 use ml_connector_domain::{SellerId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, query};
 
 use super::read::{audit_row, region, review_row};
 use super::rows::{count, document, get, millis, optional_money, timestamp};
-use super::{MIGRATIONS, SqliteStore, failed};
+use super::{MIGRATIONS, OwnStore, Row};
 use crate::operations::{
     AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, PlannedDocument, ReviewFilter, SellerCount,
     SellerEvent, SellerPause, SellerReviews, StreamState,
 };
-use crate::{Result, ReviewRow};
+use crate::{Result, ReviewRow, failed};
 
-fn owner(row: &SqliteRow) -> Result<SellerId> {
+fn owner(row: &Row) -> Result<SellerId> {
     Ok(SellerId::new(get::<String>(row, "seller")?))
 }
 
-fn counted(row: &SqliteRow) -> Result<SellerCount> {
+fn counted(row: &Row) -> Result<SellerCount> {
     Ok(SellerCount { seller: owner(row)?, what: get(row, "what")?, count: count(row, "n")? })
 }
 
@@ -28,7 +27,7 @@ fn holes(first: usize, count: usize) -> String {
 }
 
 #[async_trait]
-impl Operations for SqliteStore {
+impl Operations for OwnStore {
     async fn api_key(&self, id: &str) -> Result<Option<ApiKey>> {
         self.key_by_id(id).await
     }
@@ -64,7 +63,7 @@ impl Operations for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading where streams stand"))?;
-        let state = |row: &SqliteRow| {
+        let state = |row: &Row| {
             Ok(StreamState {
                 seller: owner(row)?,
                 region: region(&get::<String>(row, "region")?)?,
@@ -109,7 +108,7 @@ impl Operations for SqliteStore {
             wanted = wanted.bind(seller.as_str());
         }
         let rows = wanted.fetch_all(&self.pool).await.map_err(failed("reading a page of documents"))?;
-        let planned = |row: &SqliteRow| {
+        let planned = |row: &Row| {
             Ok(PlannedDocument { planned_at: timestamp(get(row, "planned_at")?)?, row: document(row)? })
         };
         rows.iter().map(planned).collect()
@@ -166,12 +165,12 @@ impl Operations for SqliteStore {
             "SELECT seller, kind, code, currency, CAST(sum(minor) AS BIGINT) AS minor, count(*) AS n,
                     min(opened_at) AS oldest
              FROM review_item WHERE resolved_at IS NULL GROUP BY seller, kind, code, currency
-             ORDER BY seller, kind, code, currency",
+             ORDER BY seller, kind, code, currency NULLS FIRST",
         )
         .fetch_all(&self.pool)
         .await
         .map_err(failed("summing sellers' review items"))?;
-        let totals = |row: &SqliteRow| {
+        let totals = |row: &Row| {
             Ok(SellerReviews {
                 seller: owner(row)?,
                 kind: get(row, "kind")?,

@@ -4,17 +4,17 @@ use async_trait::async_trait;
 use ml_connector_domain::Timestamp;
 use sqlx::query;
 
+use super::OwnStore;
 use super::apply::Tx;
 use super::read::review_row;
 use super::rows::{get, millis, timestamp};
-use super::{SqliteStore, failed};
 use crate::reviews::{ReviewChange, Reviews};
-use crate::{Result, ReviewRow};
+use crate::{Result, ReviewRow, failed};
 
 #[async_trait]
-impl Reviews for SqliteStore {
+impl Reviews for OwnStore {
     async fn review_item(&self, id: i64) -> Result<Option<(ReviewRow, Option<Timestamp>)>> {
-        let row = query("SELECT * FROM review_item WHERE id = ?")
+        let row = query("SELECT * FROM review_item WHERE id = $1")
             .bind(id)
             .fetch_optional(&self.pool)
             .await
@@ -29,13 +29,13 @@ impl Reviews for SqliteStore {
 pub(super) async fn apply(tx: &mut Tx, change: ReviewChange) -> Result<()> {
     let query = match change {
         ReviewChange::Close { id, at } => {
-            query("UPDATE review_item SET resolved_at = ? WHERE id = ? AND resolved_at IS NULL")
+            query("UPDATE review_item SET resolved_at = $1 WHERE id = $2 AND resolved_at IS NULL")
                 .bind(millis(at))
                 .bind(id)
         }
         ReviewChange::ReadAgain { seller, natural_id } => query(
-            "UPDATE raw_payload SET normalized = 0 WHERE seller = ?1 AND natural_id = ?2 AND NOT EXISTS (
-                SELECT 1 FROM canonical c WHERE c.seller = ?1 AND c.natural_id = ?2 AND c.raw_hash = raw_payload.hash)",
+            "UPDATE raw_payload SET normalized = 0 WHERE seller = $1 AND natural_id = $2 AND NOT EXISTS (
+                SELECT 1 FROM canonical c WHERE c.seller = $1 AND c.natural_id = $2 AND c.raw_hash = raw_payload.hash)",
         )
         .bind(seller.as_str().to_owned())
         .bind(natural_id),

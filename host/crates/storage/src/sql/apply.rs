@@ -4,26 +4,39 @@ use ml_connector_domain::document::Document;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::posting::State;
 use ml_connector_domain::{DocumentKey, Money, Timestamp};
-use sqlx::{Sqlite, Transaction, query};
+use sqlx::{Transaction, query};
 
 use super::bulk::Bulk;
 use super::rows::{millis, to_json};
 use super::{
-    SqliteStore, api_keys, books, catalogs, corrections, failed, log, mapper_versions, reviews, upkeep, watch,
+    Db, OwnStore, RETRIES, api_keys, begin, books, catalogs, corrections, gave_way, leases, log,
+    mapper_versions, reviews, storable, upkeep, watch,
 };
 use crate::crash::{self, Side};
-use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError};
+use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError, failed};
 
-pub(super) type Tx = Transaction<'static, Sqlite>;
+pub(super) type Tx = Transaction<'static, Db>;
 
-impl SqliteStore {
+impl OwnStore {
     pub(super) async fn apply_all(&self, changes: Vec<Change>) -> Result<()> {
+        let mut retries = RETRIES;
+        while retries > 0 {
+            match self.apply_once(changes.clone()).await {
+                Err(error) if gave_way(&error) => retries -= 1,
+                other => return other,
+            }
+        }
+        self.apply_once(changes).await
+    }
+
+    async fn apply_once(&self, changes: Vec<Change>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
-        // IMMEDIATE: a transaction that reads first and writes later could otherwise fail half way as busy.
-        let mut tx =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
+        let mut tx = begin(&self.pool).await?;
+        if let Some(fence) = &self.fence {
+            leases::check(&mut tx, fence).await?;
+        }
         let mut many = Bulk::default();
         let step = crash::step(&changes);
         for change in changes {
@@ -76,8 +89,10 @@ async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
 async fn cursor(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Cursor { seller, region, stream, cursor } = change else { return Ok(()) };
     query(
-        "INSERT OR REPLACE INTO cursor (seller, region, stream, position, window_from, window_to, token, polled_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO cursor (seller, region, stream, position, window_from, window_to, token, polled_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (seller, region, stream) DO UPDATE SET position = excluded.position, window_from = excluded.window_from,
+            window_to = excluded.window_to, token = excluded.token, polled_at = excluded.polled_at",
     )
     .bind(seller.as_str())
     .bind(region.as_str())
@@ -102,11 +117,11 @@ async fn canonical(tx: &mut Tx, change: Change) -> Result<()> {
     let hash = ContentHash::of(record.as_bytes());
     let added = query(
         "INSERT INTO canonical (seller, kind, natural_id, version, content_hash, raw_hash, record, made_at)
-         SELECT ?1, ?2, ?3, coalesce((SELECT version FROM work WHERE seller = ?1 AND kind = ?2 AND natural_id = ?3), 0) + 1,
-                ?4, ?5, ?6, ?7
+         SELECT $1, $2, $3, coalesce((SELECT version FROM work WHERE seller = $1 AND kind = $2 AND natural_id = $3), 0) + 1,
+                $4, $5, $6, $7
          WHERE NOT EXISTS (
             SELECT 1 FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-            WHERE w.seller = ?1 AND w.kind = ?2 AND w.natural_id = ?3 AND c.content_hash = ?4)",
+            WHERE w.seller = $1 AND w.kind = $2 AND w.natural_id = $3 AND c.content_hash = $4)",
     )
     .bind(seller.as_str())
     .bind(kind)
@@ -123,8 +138,8 @@ async fn canonical(tx: &mut Tx, change: Change) -> Result<()> {
     }
     query(
         "INSERT INTO work (seller, kind, natural_id, region, version, stage, group_id, economic_id, changed_at)
-         VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET version = work.version + 1, stage = excluded.stage, group_id = excluded.group_id,
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8)
+         ON CONFLICT (seller, kind, natural_id) DO UPDATE SET version = work.version + 1, stage = excluded.stage, group_id = excluded.group_id,
             economic_id = excluded.economic_id, changed_at = excluded.changed_at",
     )
     .bind(seller.as_str())
@@ -143,7 +158,7 @@ async fn canonical(tx: &mut Tx, change: Change) -> Result<()> {
 
 async fn stage(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Stage { seller, kind, natural_id, stage, at } = change else { return Ok(()) };
-    query("UPDATE work SET stage = ?, changed_at = ? WHERE seller = ? AND kind = ? AND natural_id = ?")
+    query("UPDATE work SET stage = $1, changed_at = $2 WHERE seller = $3 AND kind = $4 AND natural_id = $5")
         .bind(stage)
         .bind(millis(at))
         .bind(seller.as_str())
@@ -157,9 +172,13 @@ async fn stage(tx: &mut Tx, change: Change) -> Result<()> {
 
 async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
     query(
-        "INSERT OR REPLACE INTO mapper_batch
+        "INSERT INTO mapper_batch
             (input, seller, kind, at, mapper, contract, catalog, records, fuel, fault, log, settings, outcome)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (input) DO UPDATE SET seller = excluded.seller, kind = excluded.kind, at = excluded.at, mapper = excluded.mapper,
+            contract = excluded.contract, catalog = excluded.catalog, records = excluded.records,
+            fuel = excluded.fuel, fault = excluded.fault, log = excluded.log,
+            settings = excluded.settings, outcome = excluded.outcome",
     )
     .bind(batch.input.as_str())
     .bind(batch.seller.as_str())
@@ -170,7 +189,7 @@ async fn mapper_batch(tx: &mut Tx, batch: BatchRecord) -> Result<()> {
     .bind(batch.catalog.as_str())
     .bind(i64::try_from(batch.records).unwrap_or(i64::MAX))
     .bind(i64::try_from(batch.fuel).unwrap_or(i64::MAX))
-    .bind(batch.fault)
+    .bind(batch.fault.map(storable))
     .bind(to_json("a batch's log", &batch.log)?)
     .bind(batch.settings.as_str())
     .bind(batch.outcome.as_ref().map(|hash| hash.as_str().to_owned()))
@@ -188,7 +207,7 @@ async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
          SELECT g.document, b.transaction_id, b.total_minor, b.currency, g.leg, b.lines, b.batch FROM booking b
          JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
          JOIN recognition g ON g.seller = b.seller AND g.source = w.economic_id AND g.leg = 'settlement'
-         WHERE b.seller = ? AND b.transaction_id = ? ON CONFLICT DO NOTHING",
+         WHERE b.seller = $1 AND b.transaction_id = $2 ON CONFLICT DO NOTHING",
     )
     .bind(seller.as_str())
     .bind(&transaction)
@@ -196,8 +215,10 @@ async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
     .await
     .map_err(failed("keeping what is journaled of a transaction"))?;
     query(
-        "INSERT OR REPLACE INTO booking (seller, transaction_id, group_id, total_minor, currency, lines, batch)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO booking (seller, transaction_id, group_id, total_minor, currency, lines, batch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (seller, transaction_id) DO UPDATE SET group_id = excluded.group_id, total_minor = excluded.total_minor,
+            currency = excluded.currency, lines = excluded.lines, batch = excluded.batch",
     )
     .bind(seller.as_str())
     .bind(transaction)
@@ -214,13 +235,16 @@ async fn booking(tx: &mut Tx, change: Change) -> Result<()> {
 
 async fn cash(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Cash { seller, group, next_look } = change else { return Ok(()) };
-    query("INSERT OR REPLACE INTO settlement_cash (seller, group_id, next_look) VALUES (?, ?, ?)")
-        .bind(seller.as_str())
-        .bind(group.as_str())
-        .bind(next_look.map(millis))
-        .execute(&mut **tx)
-        .await
-        .map_err(failed("keeping when a settlement's cash is looked at"))?;
+    query(
+        "INSERT INTO settlement_cash (seller, group_id, next_look) VALUES ($1, $2, $3)
+         ON CONFLICT (seller, group_id) DO UPDATE SET next_look = excluded.next_look",
+    )
+    .bind(seller.as_str())
+    .bind(group.as_str())
+    .bind(next_look.map(millis))
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("keeping when a settlement's cash is looked at"))?;
     Ok(())
 }
 
@@ -235,7 +259,7 @@ async fn plan(
     query(
         "INSERT INTO document
             (key, seller, kind, subject, revision, currency, expected_minor, body, body_hash, planned_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(document.key.as_str())
     .bind(document.seller.as_str())
@@ -251,7 +275,7 @@ async fn plan(
     .await
     .map_err(failed("planning a document"))?;
     for (source, leg) in recognizes {
-        query("INSERT INTO recognition (seller, source, leg, document) VALUES (?, ?, ?, ?)")
+        query("INSERT INTO recognition (seller, source, leg, document) VALUES ($1, $2, $3, $4)")
             .bind(document.seller.as_str())
             .bind(source)
             .bind(*leg)
@@ -261,7 +285,7 @@ async fn plan(
             .map_err(failed("recognising a leg"))?;
     }
     let state = State::new(at);
-    query("INSERT INTO posting (document, seller, state, detail, next_due, changed_at) VALUES (?, ?, ?, ?, ?, ?)")
+    query("INSERT INTO posting (document, seller, state, detail, next_due, changed_at) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(document.key.as_str())
         .bind(document.seller.as_str())
         .bind(state.name())
@@ -278,8 +302,8 @@ async fn plan(
 async fn redate(tx: &mut Tx, document: &Document) -> Result<()> {
     let body = to_json("a document", document)?;
     let redated = query(
-        "UPDATE document SET body = ?, body_hash = ? WHERE key = ?
-           AND EXISTS (SELECT 1 FROM posting WHERE document = key AND state = 'planned')",
+        "UPDATE document SET body = $1, body_hash = $2 WHERE key = $3
+           AND EXISTS (SELECT 1 FROM posting p WHERE p.document = document.key AND p.state = 'planned')",
     )
     .bind(&body)
     .bind(ContentHash::of(body.as_bytes()).as_str())
@@ -301,7 +325,7 @@ async fn posting(tx: &mut Tx, key: &DocumentKey, state: &State, at: Timestamp) -
         _ => None,
     };
     let moved = query(
-        "UPDATE posting SET state = ?, detail = ?, next_due = ?, fusion_id = ?, changed_at = ? WHERE document = ?",
+        "UPDATE posting SET state = $1, detail = $2, next_due = $3, fusion_id = $4, changed_at = $5 WHERE document = $6",
     )
     .bind(state.name())
     .bind(to_json("a posting's state", state)?)
@@ -327,8 +351,10 @@ async fn reconciled(
 ) -> Result<()> {
     let (code, message) = finding.unzip();
     query(
-        "INSERT OR REPLACE INTO reconciliation (document, seller, checked_at, code, message)
-         SELECT key, seller, ?, ?, ? FROM document WHERE key = ?",
+        "INSERT INTO reconciliation (document, seller, checked_at, code, message)
+         SELECT key, seller, $1, $2, $3 FROM document WHERE key = $4
+         ON CONFLICT (document) DO UPDATE SET seller = excluded.seller, checked_at = excluded.checked_at, code = excluded.code,
+            message = excluded.message",
     )
     .bind(millis(at))
     .bind(code)
@@ -343,15 +369,15 @@ async fn reconciled(
 async fn review(tx: &mut Tx, draft: ReviewDraft) -> Result<()> {
     query(
         "INSERT INTO review_item (seller, kind, subject, code, about, message, minor, currency, opened_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT DO NOTHING",
     )
     .bind(draft.seller.as_str())
     .bind(draft.kind)
-    .bind(draft.subject)
+    .bind(storable(draft.subject))
     .bind(draft.code)
-    .bind(draft.about)
-    .bind(draft.message)
+    .bind(storable(draft.about))
+    .bind(storable(draft.message))
     .bind(draft.at_stake.map(|money| money.minor))
     .bind(draft.at_stake.map(|money| money.currency.code().to_owned()))
     .bind(millis(draft.at))
@@ -364,8 +390,8 @@ async fn review(tx: &mut Tx, draft: ReviewDraft) -> Result<()> {
 async fn resolve(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Resolve { seller, kind, subject, at } = change else { return Ok(()) };
     query(
-        "UPDATE review_item SET resolved_at = ?
-         WHERE seller = ? AND kind = ? AND subject = ? AND resolved_at IS NULL",
+        "UPDATE review_item SET resolved_at = $1
+         WHERE seller = $2 AND kind = $3 AND subject = $4 AND resolved_at IS NULL",
     )
     .bind(millis(at))
     .bind(seller.as_str())
@@ -379,7 +405,8 @@ async fn resolve(tx: &mut Tx, change: Change) -> Result<()> {
 
 async fn credential(tx: &mut Tx, change: Change) -> Result<()> {
     let Change::Credential { seller, kind, version, sealed, at } = change else { return Ok(()) };
-    query("INSERT OR REPLACE INTO credential (seller, kind, version, sealed, set_at) VALUES (?, ?, ?, ?, ?)")
+    query("INSERT INTO credential (seller, kind, version, sealed, set_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (seller, kind) DO UPDATE SET version = excluded.version, sealed = excluded.sealed, set_at = excluded.set_at")
         .bind(seller)
         .bind(kind)
         .bind(i64::from(version))

@@ -5,17 +5,16 @@ use ml_connector_domain::document::Kind;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::rows::{
     count, document, from_json, get, made_by, millis, money, optional_money, time_text, timestamp,
 };
 use super::upkeep::sealed_row;
-use super::{SqliteStore, failed};
+use super::{OwnStore, Row};
 use crate::{
     AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals,
     Previous, RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount,
-    Store, StoreError,
+    Store, StoreError, failed,
 };
 
 /// A document with its posting; what follows is a condition of ours, never text from outside.
@@ -36,7 +35,7 @@ pub(super) fn region(text: &str) -> Result<Region> {
     })
 }
 
-fn cursor_row(row: &SqliteRow) -> Result<Cursor> {
+fn cursor_row(row: &Row) -> Result<Cursor> {
     let from: Option<i64> = get(row, "window_from")?;
     let to: Option<i64> = get(row, "window_to")?;
     let window = match (from, to) {
@@ -51,7 +50,7 @@ fn cursor_row(row: &SqliteRow) -> Result<Cursor> {
     })
 }
 
-pub(super) fn raw_row(row: &SqliteRow) -> Result<RawPayload> {
+pub(super) fn raw_row(row: &Row) -> Result<RawPayload> {
     Ok(RawPayload {
         stream: get(row, "stream")?,
         natural_id: get(row, "natural_id")?,
@@ -61,7 +60,7 @@ pub(super) fn raw_row(row: &SqliteRow) -> Result<RawPayload> {
     })
 }
 
-fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
+fn booking_row(row: &Row) -> Result<BookedTransaction> {
     Ok(BookedTransaction {
         transaction: get(row, "transaction_id")?,
         economic_id: get(row, "economic_id")?,
@@ -73,7 +72,7 @@ fn booking_row(row: &SqliteRow) -> Result<BookedTransaction> {
     })
 }
 
-pub(super) fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
+pub(super) fn review_row(row: &Row) -> Result<ReviewRow> {
     Ok(ReviewRow {
         id: get(row, "id")?,
         seller: SellerId::new(get::<String>(row, "seller")?),
@@ -87,7 +86,7 @@ pub(super) fn review_row(row: &SqliteRow) -> Result<ReviewRow> {
     })
 }
 
-pub(super) fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
+pub(super) fn audit_row(row: &Row) -> Result<AuditRow> {
     Ok(AuditRow {
         id: get(row, "id")?,
         at: timestamp(get(row, "at")?)?,
@@ -97,18 +96,18 @@ pub(super) fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
     })
 }
 
-fn stage_row(row: &SqliteRow) -> Result<StageCount> {
+fn stage_row(row: &Row) -> Result<StageCount> {
     Ok(StageCount { kind: get(row, "kind")?, stage: get(row, "stage")?, count: count(row, "n")? })
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Store for OwnStore {
     async fn apply(&self, changes: Vec<Change>) -> Result<()> {
         self.apply_all(changes).await
     }
 
     async fn cursor(&self, seller: &SellerId, region: Region, stream: &str) -> Result<Option<Cursor>> {
-        let row = query("SELECT * FROM cursor WHERE seller = ? AND region = ? AND stream = ?")
+        let row = query("SELECT * FROM cursor WHERE seller = $1 AND region = $2 AND stream = $3")
             .bind(seller.as_str())
             .bind(region.as_str())
             .bind(stream)
@@ -121,10 +120,10 @@ impl Store for SqliteStore {
     async fn pending_raw(&self, seller: &SellerId, limit: u32) -> Result<Vec<RawPayload>> {
         let rows = query(
             "SELECT stream, natural_id, hash, region, body FROM raw_payload
-             WHERE seller = ? AND normalized = 0 AND stream <> 'reports' ORDER BY stream, seen_at LIMIT ?",
+             WHERE seller = $1 AND normalized = 0 AND stream <> 'reports' ORDER BY stream, seen_at LIMIT $2",
         )
         .bind(seller.as_str())
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading payloads"))?;
@@ -134,7 +133,7 @@ impl Store for SqliteStore {
     async fn newest(&self, seller: &SellerId, kind: &str, natural_id: &str) -> Result<Option<Previous>> {
         let row = query(
             "SELECT w.stage, c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = ? AND w.natural_id = ?",
+             WHERE w.seller = $1 AND w.kind = $2 AND w.natural_id = $3",
         )
         .bind(seller.as_str())
         .bind(kind)
@@ -152,10 +151,11 @@ impl Store for SqliteStore {
         economic_id: &str,
         natural_id: &str,
     ) -> Result<bool> {
-        let row = query(
-            "SELECT 1 AS one FROM work INDEXED BY work_by_economic
-             WHERE seller = ? AND kind = ? AND economic_id = ? AND natural_id <> ? LIMIT 1",
-        )
+        let row = query(concat!(
+            "SELECT 1 AS one FROM work ",
+            indexed_by!("work_by_economic"),
+            "WHERE seller = $1 AND kind = $2 AND economic_id = $3 AND natural_id <> $4 LIMIT 1"
+        ))
         .bind(seller.as_str())
         .bind(kind)
         .bind(economic_id)
@@ -169,12 +169,12 @@ impl Store for SqliteStore {
     async fn at_stage(&self, seller: &SellerId, kind: &str, stage: &str, limit: u32) -> Result<Vec<String>> {
         let rows = query(
             "SELECT c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = ? AND w.stage = ? ORDER BY w.natural_id LIMIT ?",
+             WHERE w.seller = $1 AND w.kind = $2 AND w.stage = $3 ORDER BY w.natural_id LIMIT $4",
         )
         .bind(seller.as_str())
         .bind(kind)
         .bind(stage)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading records at a stage"))?;
@@ -184,7 +184,7 @@ impl Store for SqliteStore {
     async fn group_stages(&self, seller: &SellerId, group: &GroupId) -> Result<Vec<StageCount>> {
         let rows = query(
             "SELECT kind, stage, count(*) AS n FROM work
-             WHERE seller = ? AND group_id = ? AND kind = 'transaction' GROUP BY kind, stage",
+             WHERE seller = $1 AND group_id = $2 AND kind = 'transaction' GROUP BY kind, stage",
         )
         .bind(seller.as_str())
         .bind(group.as_str())
@@ -202,7 +202,7 @@ impl Store for SqliteStore {
              JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
                 AND c.version = w.version
              JOIN mapper_batch m ON m.input = b.batch
-             WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'booked' ORDER BY b.transaction_id",
+             WHERE b.seller = $1 AND b.group_id = $2 AND w.stage = 'booked' ORDER BY b.transaction_id",
         )
         .bind(seller.as_str())
         .bind(group.as_str())
@@ -216,13 +216,13 @@ impl Store for SqliteStore {
         let rows = query(
             "SELECT c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
              LEFT JOIN settlement_cash s ON s.seller = w.seller AND s.group_id = w.natural_id
-             WHERE w.seller = ? AND w.kind = 'group' AND w.stage = 'documented'
-                AND (s.group_id IS NULL OR s.next_look <= ?)
-             ORDER BY w.natural_id LIMIT ?",
+             WHERE w.seller = $1 AND w.kind = 'group' AND w.stage = 'documented'
+                AND (s.group_id IS NULL OR s.next_look <= $2)
+             ORDER BY w.natural_id LIMIT $3",
         )
         .bind(seller.as_str())
         .bind(millis(now))
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading settlements with cash"))?;
@@ -236,7 +236,7 @@ impl Store for SqliteStore {
              JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
                 AND c.version = w.version
              JOIN mapper_batch m ON m.input = b.batch
-             WHERE b.seller = ? AND b.group_id = ? AND w.stage = 'documented' AND NOT EXISTS (
+             WHERE b.seller = $1 AND b.group_id = $2 AND w.stage = 'documented' AND NOT EXISTS (
                 SELECT 1 FROM recognition r WHERE r.seller = b.seller AND r.source = w.economic_id AND r.leg = 'receipt')
              ORDER BY b.transaction_id",
         )
@@ -245,7 +245,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading a settlement's transactions"))?;
-        let settled = |row: &SqliteRow| {
+        let settled = |row: &Row| {
             Ok(SettledTransaction {
                 economic_id: get(row, "economic_id")?,
                 lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
@@ -262,7 +262,7 @@ impl Store for SqliteStore {
 
     async fn credit_memos_of(&self, seller: &SellerId, order: &OrderId) -> Result<Vec<DocumentRow>> {
         let rows = query(documents_where!(
-            "WHERE d.kind = 'credit_memo' AND d.seller = ? AND json_extract(d.body, '$.body.order') = ? ORDER BY d.key"
+            "WHERE d.kind = 'credit_memo' AND d.seller = $1 AND json_extract(d.body, '$.body.order') = $2 ORDER BY d.key"
         ))
         .bind(seller.as_str())
         .bind(order.as_str())
@@ -273,7 +273,7 @@ impl Store for SqliteStore {
     }
 
     async fn recognized_by(&self, seller: &SellerId, source: &str, leg: &str) -> Result<Option<DocumentKey>> {
-        let row = query("SELECT document FROM recognition WHERE seller = ? AND source = ? AND leg = ?")
+        let row = query("SELECT document FROM recognition WHERE seller = $1 AND source = $2 AND leg = $3")
             .bind(seller.as_str())
             .bind(source)
             .bind(leg)
@@ -284,7 +284,7 @@ impl Store for SqliteStore {
     }
 
     async fn document(&self, key: &DocumentKey) -> Result<Option<DocumentRow>> {
-        let row = query(documents_where!("WHERE d.key = ?"))
+        let row = query(documents_where!("WHERE d.key = $1"))
             .bind(key.as_str())
             .fetch_optional(&self.pool)
             .await
@@ -294,11 +294,11 @@ impl Store for SqliteStore {
 
     async fn due_postings(&self, seller: &SellerId, now: Timestamp, limit: u32) -> Result<Vec<DocumentRow>> {
         let rows = query(documents_where!(
-            "WHERE p.seller = ? AND p.next_due <= ? ORDER BY p.next_due, d.key LIMIT ?"
+            "WHERE p.seller = $1 AND p.next_due <= $2 ORDER BY p.next_due, d.key LIMIT $3"
         ))
         .bind(seller.as_str())
         .bind(millis(now))
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading due postings"))?;
@@ -306,19 +306,20 @@ impl Store for SqliteStore {
     }
 
     async fn next_posting_due(&self, seller: &SellerId) -> Result<Option<Timestamp>> {
-        let row = query("SELECT min(next_due) AS due FROM posting WHERE seller = ? AND next_due IS NOT NULL")
-            .bind(seller.as_str())
-            .fetch_one(&self.pool)
-            .await
-            .map_err(failed("reading when a posting is due"))?;
+        let row =
+            query("SELECT min(next_due) AS due FROM posting WHERE seller = $1 AND next_due IS NOT NULL")
+                .bind(seller.as_str())
+                .fetch_one(&self.pool)
+                .await
+                .map_err(failed("reading when a posting is due"))?;
         get::<Option<i64>>(&row, "due")?.map(timestamp).transpose()
     }
 
     async fn postings_in(&self, seller: &SellerId, state: &str, limit: u32) -> Result<Vec<DocumentRow>> {
-        let rows = query(documents_where!("WHERE p.seller = ? AND p.state = ? ORDER BY d.key LIMIT ?"))
+        let rows = query(documents_where!("WHERE p.seller = $1 AND p.state = $2 ORDER BY d.key LIMIT $3"))
             .bind(seller.as_str())
             .bind(state)
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading postings"))?;
@@ -333,12 +334,12 @@ impl Store for SqliteStore {
     ) -> Result<Vec<DocumentRow>> {
         let rows = query(documents_where!(
             "LEFT JOIN reconciliation r ON r.document = d.key
-             WHERE p.seller = ? AND p.state = 'confirmed' AND coalesce(r.checked_at, 0) < ?
-             ORDER BY r.checked_at, d.key LIMIT ?"
+             WHERE p.seller = $1 AND p.state = 'confirmed' AND coalesce(r.checked_at, 0) < $2
+             ORDER BY r.checked_at NULLS FIRST, d.key LIMIT $3"
         ))
         .bind(seller.as_str())
         .bind(millis(before))
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading documents to be compared"))?;
@@ -346,7 +347,7 @@ impl Store for SqliteStore {
     }
 
     async fn credential(&self, seller: &str, kind: &str) -> Result<Option<SealedCredential>> {
-        let row = query("SELECT version, sealed, set_at FROM credential WHERE seller = ? AND kind = ?")
+        let row = query("SELECT version, sealed, set_at FROM credential WHERE seller = $1 AND kind = $2")
             .bind(seller)
             .bind(kind)
             .fetch_optional(&self.pool)
@@ -357,8 +358,8 @@ impl Store for SqliteStore {
 
     async fn open_reviews(&self, limit: u32) -> Result<Vec<ReviewRow>> {
         let rows =
-            query("SELECT * FROM review_item WHERE resolved_at IS NULL ORDER BY opened_at, id LIMIT ?")
-                .bind(limit)
+            query("SELECT * FROM review_item WHERE resolved_at IS NULL ORDER BY opened_at, id LIMIT $1")
+                .bind(i64::from(limit))
                 .fetch_all(&self.pool)
                 .await
                 .map_err(failed("reading the review queue"))?;
@@ -368,7 +369,7 @@ impl Store for SqliteStore {
     async fn review_is_open(&self, seller: &SellerId, kind: &str, subject: &str, code: &str) -> Result<bool> {
         let row = query(
             "SELECT 1 AS one FROM review_item
-             WHERE seller = ? AND kind = ? AND subject = ? AND code = ? AND resolved_at IS NULL LIMIT 1",
+             WHERE seller = $1 AND kind = $2 AND subject = $3 AND code = $4 AND resolved_at IS NULL LIMIT 1",
         )
         .bind(seller.as_str())
         .bind(kind)
@@ -382,15 +383,15 @@ impl Store for SqliteStore {
 
     async fn review_totals(&self) -> Result<Vec<ReviewTotals>> {
         let rows = query(
-            "SELECT kind, code, about, currency, sum(minor) AS minor, count(DISTINCT subject) AS n,
+            "SELECT kind, code, about, currency, CAST(sum(minor) AS BIGINT) AS minor, count(DISTINCT subject) AS n,
                     min(opened_at) AS oldest
              FROM review_item WHERE resolved_at IS NULL GROUP BY kind, code, about, currency
-             ORDER BY kind, code, about, currency",
+             ORDER BY kind, code, about, currency NULLS FIRST",
         )
         .fetch_all(&self.pool)
         .await
         .map_err(failed("summing the review queue"))?;
-        let totals = |row: &SqliteRow| {
+        let totals = |row: &Row| {
             Ok(ReviewTotals {
                 kind: get(row, "kind")?,
                 code: get(row, "code")?,
@@ -407,13 +408,13 @@ impl Store for SqliteStore {
         let rows = query(
             "SELECT d.key, d.kind, d.subject, r.code, r.message
              FROM reconciliation r JOIN document d ON d.key = r.document
-             WHERE r.code IS NOT NULL ORDER BY d.kind, d.subject LIMIT ?",
+             WHERE r.code IS NOT NULL ORDER BY d.kind, d.subject LIMIT $1",
         )
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading findings"))?;
-        let checked = |row: &SqliteRow| {
+        let checked = |row: &Row| {
             let code: Option<String> = get(row, "code")?;
             let message: Option<String> = get(row, "message")?;
             Ok(CheckedDocument {
@@ -429,7 +430,7 @@ impl Store for SqliteStore {
     async fn story(&self, subjects: &[String]) -> Result<Vec<AuditRow>> {
         let mut story = Vec::new();
         for subject in subjects {
-            let rows = query("SELECT * FROM audit_event WHERE subject = ? ORDER BY id")
+            let rows = query("SELECT * FROM audit_event WHERE subject = $1 ORDER BY id")
                 .bind(subject)
                 .fetch_all(&self.pool)
                 .await
@@ -443,9 +444,9 @@ impl Store for SqliteStore {
 
     async fn documents_about(&self, text: &str) -> Result<Vec<DocumentRow>> {
         let rows = query(documents_where!(
-            "WHERE d.subject = ?1 OR d.key = ?1 OR p.fusion_id = ?1
-                OR d.key IN (SELECT document FROM recognition WHERE source = ?1)
-                OR json_extract(d.body, '$.body.order') = ?1 OR json_extract(d.body, '$.body.group') = ?1
+            "WHERE d.subject = $1 OR d.key = $1 OR p.fusion_id = $1
+                OR d.key IN (SELECT document FROM recognition WHERE source = $1)
+                OR json_extract(d.body, '$.body.order') = $1 OR json_extract(d.body, '$.body.group') = $1
              ORDER BY d.planned_at, d.key LIMIT 100"
         ))
         .bind(text)
@@ -461,7 +462,7 @@ impl Store for SqliteStore {
              JOIN canonical c USING (seller, kind, natural_id, version)
              JOIN raw_payload r ON r.seller = w.seller AND r.stream = w.kind || 's'
                 AND r.natural_id = w.natural_id AND r.hash = c.raw_hash
-             WHERE w.natural_id = ?",
+             WHERE w.natural_id = $1",
         )
         .bind(natural_id)
         .fetch_all(&self.pool)
@@ -477,7 +478,7 @@ impl Store for SqliteStore {
                 JOIN posting p ON p.document = c.key AND p.state = 'confirmed' WHERE c.kind = 'credit_memo'
                 UNION ALL
                 SELECT 2, i.subject FROM document i
-                JOIN posting p ON p.document = i.key AND p.state = 'confirmed' WHERE i.kind = 'invoice')
+                JOIN posting p ON p.document = i.key AND p.state = 'confirmed' WHERE i.kind = 'invoice') AS found
              ORDER BY rank, subject LIMIT 1",
         )
         .fetch_optional(&self.pool)
@@ -502,7 +503,7 @@ impl Store for SqliteStore {
             "SELECT (SELECT count(*) FROM recognition r JOIN document d ON d.key = r.document
                      WHERE r.leg = 'replacement' AND d.kind = 'invoice') AS replaced,
                     (SELECT count(*) FROM recognition r JOIN document d ON d.key = r.document
-                     WHERE r.leg = 'receivable' AND d.body ->> '$.body.shipment.number' > 1) AS further_shipments,
+                     WHERE r.leg = 'receivable' AND CAST(d.body ->> '$.body.shipment.number' AS BIGINT) > 1) AS further_shipments,
                     (SELECT count(*) FROM reconciliation) AS checks,
                     (SELECT count(*) FROM reconciliation WHERE code IS NOT NULL) AS differences,
                     (SELECT count(*) FROM audit_event) AS events,
@@ -510,13 +511,13 @@ impl Store for SqliteStore {
                     (SELECT count(*) FROM canonical WHERE kind = 'order') AS order_versions,
                     (SELECT count(*) FROM mapper_batch) AS batches,
                     (SELECT count(*) FROM mapper_batch WHERE fault IS NOT NULL) AS faults,
-                    (SELECT coalesce(sum(records), 0) FROM mapper_batch) AS records,
-                    (SELECT coalesce(sum(fuel), 0) FROM mapper_batch) AS fuel",
+                    (SELECT CAST(coalesce(sum(records), 0) AS BIGINT) FROM mapper_batch) AS records,
+                    (SELECT CAST(coalesce(sum(fuel), 0) AS BIGINT) FROM mapper_batch) AS fuel",
         )
         .fetch_one(&self.pool)
         .await
         .map_err(failed("counting"))?;
-        let posting = |row: &SqliteRow| Ok((get(row, "kind")?, get(row, "state")?, count(row, "n")?));
+        let posting = |row: &Row| Ok((get(row, "kind")?, get(row, "state")?, count(row, "n")?));
         Ok(Counts {
             stages: stages.iter().map(stage_row).collect::<Result<_>>()?,
             postings: postings.iter().map(posting).collect::<Result<_>>()?,
@@ -540,9 +541,9 @@ impl Store for SqliteStore {
         let mut totals = Vec::new();
         for kind in Kind::ALL {
             let rows = query(
-                "SELECT d.currency, sum(d.expected_minor) AS minor, count(*) AS n
+                "SELECT d.currency, CAST(sum(d.expected_minor) AS BIGINT) AS minor, count(*) AS n
                  FROM document d JOIN posting p ON p.document = d.key AND p.state = 'confirmed'
-                 WHERE d.kind = ? GROUP BY d.currency ORDER BY d.currency",
+                 WHERE d.kind = $1 GROUP BY d.currency ORDER BY d.currency",
             )
             .bind(kind.as_str())
             .fetch_all(&self.pool)

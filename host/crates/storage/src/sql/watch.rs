@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use ml_connector_domain::document::Kind;
 use ml_connector_domain::{DocumentKey, SellerId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, query};
 
 use super::apply::Tx;
 use super::rows::{count, get, millis, money, timestamp};
-use super::{SqliteStore, failed};
-use crate::Result;
+use super::{OwnStore, Row};
 use crate::watch::{AccountUse, FusionChange, Ledger, ShownDocument, WatchedDocument, Watching};
+use crate::{Result, failed};
 
 /// Due at once: before every other time, and unlike a document that was never compared.
 const AT_ONCE: i64 = -1;
@@ -20,7 +19,8 @@ const AT_ONCE: i64 = -1;
 pub(super) async fn apply(tx: &mut Tx, change: FusionChange) -> Result<()> {
     let (statement, what) = match change {
         FusionChange::Cursor { seller, resource, position, at } => (
-            query("INSERT OR REPLACE INTO fusion_cursor (seller, resource, position, read_at) VALUES (?, ?, ?, ?)")
+            query("INSERT INTO fusion_cursor (seller, resource, position, read_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (seller, resource) DO UPDATE SET position = excluded.position, read_at = excluded.read_at")
                 .bind(seller.as_str().to_owned())
                 .bind(resource)
                 .bind(millis(position))
@@ -29,8 +29,10 @@ pub(super) async fn apply(tx: &mut Tx, change: FusionChange) -> Result<()> {
         ),
         FusionChange::Document { seller, key, shown, at } => (
             query(
-                "INSERT OR REPLACE INTO fusion_document
-                    (document, seller, status, balance_minor, currency, updated_at, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO fusion_document
+                    (document, seller, status, balance_minor, currency, updated_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (document) DO UPDATE SET seller = excluded.seller, status = excluded.status, balance_minor = excluded.balance_minor,
+            currency = excluded.currency, updated_at = excluded.updated_at, seen_at = excluded.seen_at",
             )
             .bind(key.as_str().to_owned())
             .bind(seller.as_str().to_owned())
@@ -42,14 +44,15 @@ pub(super) async fn apply(tx: &mut Tx, change: FusionChange) -> Result<()> {
             "keeping what Fusion shows",
         ),
         FusionChange::CompareAgain { key, older_than } => (
-            query("UPDATE reconciliation SET checked_at = ? WHERE document = ? AND checked_at < ?")
+            query("UPDATE reconciliation SET checked_at = $1 WHERE document = $2 AND checked_at < $3")
                 .bind(AT_ONCE)
                 .bind(key.as_str().to_owned())
                 .bind(older_than.map_or(i64::MAX, millis)),
             "making a comparison due",
         ),
         FusionChange::Usable { seller, kind, name, usable, at } => (
-            query("INSERT OR REPLACE INTO fusion_ledger (seller, kind, name, usable, asked_at) VALUES (?, ?, ?, ?, ?)")
+            query("INSERT INTO fusion_ledger (seller, kind, name, usable, asked_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (seller, kind, name) DO UPDATE SET usable = excluded.usable, asked_at = excluded.asked_at")
                 .bind(seller.as_str().to_owned())
                 .bind(kind.as_str())
                 .bind(name)
@@ -62,7 +65,7 @@ pub(super) async fn apply(tx: &mut Tx, change: FusionChange) -> Result<()> {
     Ok(())
 }
 
-fn shown_row(row: &SqliteRow) -> Result<Option<ShownDocument>> {
+fn shown_row(row: &Row) -> Result<Option<ShownDocument>> {
     let Some(status) = get::<Option<String>>(row, "status")? else { return Ok(None) };
     let minor: Option<i64> = get(row, "balance_minor")?;
     let currency: Option<String> = get(row, "shown_currency")?;
@@ -71,13 +74,13 @@ fn shown_row(row: &SqliteRow) -> Result<Option<ShownDocument>> {
 }
 
 #[async_trait]
-impl Watching for SqliteStore {
+impl Watching for OwnStore {
     async fn fusion_cursor(
         &self,
         seller: &SellerId,
         resource: &str,
     ) -> Result<Option<(Timestamp, Timestamp)>> {
-        let row = query("SELECT position, read_at FROM fusion_cursor WHERE seller = ? AND resource = ?")
+        let row = query("SELECT position, read_at FROM fusion_cursor WHERE seller = $1 AND resource = $2")
             .bind(seller.as_str())
             .bind(resource)
             .fetch_optional(&self.pool)
@@ -87,7 +90,7 @@ impl Watching for SqliteStore {
     }
 
     async fn first_planned(&self, seller: &SellerId) -> Result<Option<Timestamp>> {
-        let row = query("SELECT min(planned_at) AS first FROM document WHERE seller = ?")
+        let row = query("SELECT min(planned_at) AS first FROM document WHERE seller = $1")
             .bind(seller.as_str())
             .fetch_one(&self.pool)
             .await
@@ -104,7 +107,7 @@ impl Watching for SqliteStore {
         let row = query(
             "SELECT d.key, d.subject, f.status, f.balance_minor, f.currency AS shown_currency, f.updated_at
              FROM posting p JOIN document d ON d.key = p.document LEFT JOIN fusion_document f ON f.document = d.key
-             WHERE p.seller = ? AND p.fusion_id = ? AND d.kind = ?",
+             WHERE p.seller = $1 AND p.fusion_id = $2 AND d.kind = $3",
         )
         .bind(seller.as_str())
         .bind(fusion_id)
@@ -112,7 +115,7 @@ impl Watching for SqliteStore {
         .fetch_optional(&self.pool)
         .await
         .map_err(failed("looking for a posted document"))?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             let key = DocumentKey::from_stored(get::<String>(&row, "key")?);
             Ok(WatchedDocument { key, subject: get(&row, "subject")?, shown: shown_row(&row)? })
         };
@@ -121,12 +124,12 @@ impl Watching for SqliteStore {
 
     async fn accounts_in_use(&self, seller: &SellerId, since: Timestamp) -> Result<Vec<AccountUse>> {
         let documents = query(
-            "SELECT json_extract(line.value, '$.account') AS account,
-                    count(DISTINCT CASE WHEN p.state = 'confirmed' THEN d.key END) AS posted,
-                    count(DISTINCT CASE WHEN p.state <> 'confirmed' THEN d.key END) AS waiting
-             FROM document d JOIN posting p ON p.document = d.key, json_each(d.body, '$.body.lines') AS line
-             WHERE d.seller = ?1 AND (d.planned_at >= ?2 OR p.state <> 'confirmed')
-             GROUP BY account HAVING account IS NOT NULL",
+            "SELECT account, count(DISTINCT CASE WHEN state = 'confirmed' THEN key END) AS posted,
+                    count(DISTINCT CASE WHEN state <> 'confirmed' THEN key END) AS waiting
+             FROM (SELECT json_extract(line.value, '$.account') AS account, p.state, d.key
+                   FROM document d JOIN posting p ON p.document = d.key, json_each(d.body, '$.body.lines') AS line
+                   WHERE d.seller = $1 AND (d.planned_at >= $2 OR p.state <> 'confirmed')) AS uses
+             WHERE account IS NOT NULL GROUP BY account",
         )
         .bind(seller.as_str())
         .bind(millis(since))
@@ -134,11 +137,12 @@ impl Watching for SqliteStore {
         .await
         .map_err(failed("reading documents' accounts"))?;
         let bookings = query(
-            "SELECT json_extract(line.value, '$.account') AS account, count(DISTINCT b.transaction_id) AS waiting
-             FROM booking b
-             JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
-                AND w.stage = 'booked', json_each(b.lines) AS line
-             WHERE b.seller = ? GROUP BY account HAVING account IS NOT NULL",
+            "SELECT account, count(DISTINCT transaction_id) AS waiting
+             FROM (SELECT json_extract(line.value, '$.account') AS account, b.transaction_id FROM booking b
+                   JOIN work w ON w.seller = b.seller AND w.kind = 'transaction' AND w.natural_id = b.transaction_id
+                      AND w.stage = 'booked', json_each(b.lines) AS line
+                   WHERE b.seller = $1) AS uses
+             WHERE account IS NOT NULL GROUP BY account",
         )
         .bind(seller.as_str())
         .fetch_all(&self.pool)
@@ -160,7 +164,7 @@ impl Watching for SqliteStore {
         let rows = query(
             "SELECT d.kind, json_extract(d.body, '$.date') AS date, count(*) AS n
              FROM posting p JOIN document d ON d.key = p.document
-             WHERE p.seller = ? AND p.state <> 'confirmed' GROUP BY d.kind, date ORDER BY date, d.kind",
+             WHERE p.seller = $1 AND p.state <> 'confirmed' GROUP BY d.kind, date ORDER BY date, d.kind",
         )
         .bind(seller.as_str())
         .fetch_all(&self.pool)
@@ -171,7 +175,7 @@ impl Watching for SqliteStore {
 
     async fn ledger_states(&self, seller: &SellerId, kind: Ledger) -> Result<Vec<(String, bool)>> {
         let rows =
-            query("SELECT name, usable FROM fusion_ledger WHERE seller = ? AND kind = ? ORDER BY name")
+            query("SELECT name, usable FROM fusion_ledger WHERE seller = $1 AND kind = $2 ORDER BY name")
                 .bind(seller.as_str())
                 .bind(kind.as_str())
                 .fetch_all(&self.pool)

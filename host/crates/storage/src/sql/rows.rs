@@ -7,10 +7,9 @@ use ml_connector_domain::{Money, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use super::failed;
-use crate::{DocumentRow, MadeBy, Result, StoreError};
+use super::{Db, Row};
+use crate::{DocumentRow, MadeBy, Result, StoreError, failed};
 
 pub(super) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -29,16 +28,22 @@ pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> 
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt { what, message: error.to_string() })
 }
 
-pub(super) fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T>
+pub(super) fn get<'r, T>(row: &'r Row, column: &'static str) -> Result<T>
 where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+    T: sqlx::Decode<'r, Db> + sqlx::Type<Db>,
 {
     row.try_get(column).map_err(failed(column))
 }
 
-pub(super) fn count(row: &SqliteRow, column: &'static str) -> Result<u64> {
+pub(super) fn count(row: &Row, column: &'static str) -> Result<u64> {
     let value: i64 = get(row, column)?;
     u64::try_from(value).map_err(|error| StoreError::Corrupt { what: column, message: error.to_string() })
+}
+
+/// A count that stands in 64 bits in every store and is small.
+pub(super) fn small(row: &Row, column: &'static str) -> Result<u32> {
+    let value: i64 = get(row, column)?;
+    u32::try_from(value).map_err(|error| StoreError::Corrupt { what: column, message: error.to_string() })
 }
 
 pub(super) fn money(minor: i64, currency: &str) -> Result<Money> {
@@ -49,14 +54,14 @@ pub(super) fn money(minor: i64, currency: &str) -> Result<Money> {
 }
 
 /// A time that stands within a record, as text.
-pub(super) fn time_text(row: &SqliteRow, column: &'static str) -> Result<Timestamp> {
+pub(super) fn time_text(row: &Row, column: &'static str) -> Result<Timestamp> {
     let text: String = get(row, column)?;
     text.parse::<Timestamp>()
         .map_err(|error| StoreError::Corrupt { what: column, message: error.to_string() })
 }
 
 /// Reads what a batch was mapped with.
-pub(super) fn made_by(row: &SqliteRow) -> Result<MadeBy> {
+pub(super) fn made_by(row: &Row) -> Result<MadeBy> {
     let hash = |column| Ok(ContentHash::from_stored(get::<String>(row, column)?));
     Ok(MadeBy {
         mapper: hash("mapper")?,
@@ -67,7 +72,7 @@ pub(super) fn made_by(row: &SqliteRow) -> Result<MadeBy> {
 }
 
 /// Reads `minor` and `currency`, where both are set.
-pub(super) fn optional_money(row: &SqliteRow) -> Result<Option<Money>> {
+pub(super) fn optional_money(row: &Row) -> Result<Option<Money>> {
     let minor: Option<i64> = get(row, "minor")?;
     let currency: Option<String> = get(row, "currency")?;
     match (minor, currency) {
@@ -77,7 +82,7 @@ pub(super) fn optional_money(row: &SqliteRow) -> Result<Option<Money>> {
 }
 
 /// Reads the columns of [`super::read::DOCUMENT`].
-pub(super) fn document(row: &SqliteRow) -> Result<DocumentRow> {
+pub(super) fn document(row: &Row) -> Result<DocumentRow> {
     let body: String = get(row, "body")?;
     let document: Document = from_json("a document", &body)?;
     let detail: String = get(row, "detail")?;

@@ -3,19 +3,18 @@
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{SellerId, Timestamp};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::apply::Tx;
 use super::rows::{from_json, get, millis, timestamp, to_json};
-use super::{SqliteStore, failed};
+use super::{OwnStore, Row};
 use crate::operations::{AnswerClaim, ApiKey, Claimed, OperationsChange, SellerPause};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, failed};
 
-fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<Timestamp>> {
+fn optional_time(row: &Row, column: &'static str) -> Result<Option<Timestamp>> {
     get::<Option<i64>>(row, column)?.map(timestamp).transpose()
 }
 
-fn key_row(row: &SqliteRow) -> Result<ApiKey> {
+fn key_row(row: &Row) -> Result<ApiKey> {
     let sellers: Option<String> = get(row, "sellers")?;
     Ok(ApiKey {
         id: get(row, "id")?,
@@ -67,7 +66,7 @@ pub(super) async fn apply(tx: &mut Tx, change: OperationsChange) -> Result<()> {
     Ok(())
 }
 
-impl SqliteStore {
+impl OwnStore {
     pub(super) async fn key_by_id(&self, id: &str) -> Result<Option<ApiKey>> {
         let row = query("SELECT * FROM api_key WHERE id = $1")
             .bind(id)
@@ -162,7 +161,7 @@ impl SqliteStore {
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading whether a seller rests"))?;
-        let pause = |row: SqliteRow| {
+        let pause = |row: Row| {
             Ok(SellerPause { since: timestamp(get(&row, "paused_at")?)?, by: get(&row, "paused_by")? })
         };
         row.map(pause).transpose()

@@ -1,7 +1,9 @@
 //! Writes the changes that come by the hundred, many rows in one statement: each statement is a hand-over to
-//! SQLite's thread, which costs more than the row.
+//! SQLite's thread, or a way to PostgreSQL and back, which costs more than the row.
 //!
 //! No other kind of change in the same list reads what these write, so they may come last.
+
+use std::collections::HashSet;
 
 use ml_connector_domain::audit::AuditEvent;
 use ml_connector_domain::id::ContentHash;
@@ -10,8 +12,8 @@ use sqlx::QueryBuilder;
 
 use super::apply::Tx;
 use super::rows::millis;
-use super::{failed, log};
-use crate::{Change, Result};
+use super::{log, storable};
+use crate::{Change, Result, failed};
 
 /// Rows of one statement: SQLite binds 32,766 values at most, a row has up to eight.
 const ROWS: usize = 500;
@@ -51,20 +53,29 @@ impl Bulk {
             Change::RawDone { seller, stream, natural_id, hash } => {
                 self.done.push(RawDone { seller, stream, natural_id, hash });
             }
-            Change::Audit(event) => self.audit.push(event),
+            Change::Audit(event) => self.record(event),
             other => return Some(other),
         }
         None
     }
 
-    /// Keeps an event of the store's own.
+    /// Keeps an event, as it will be stored: its leaf is made of that.
     pub(super) fn record(&mut self, event: AuditEvent) {
-        self.audit.push(event);
+        let (subject, detail) = (storable(event.subject), storable(event.detail));
+        self.audit.push(AuditEvent { subject, detail, ..event });
     }
 
     /// Writes what was kept, each kind in the order in which it came.
     pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
-        for rows in self.raw.chunks(ROWS) {
+        // Once each: PostgreSQL refuses to touch a row twice in one statement.
+        let mut seen = HashSet::new();
+        let hashed: Vec<(ContentHash, &Raw)> =
+            self.raw.iter().map(|row| (ContentHash::of(row.body.as_bytes()), row)).collect();
+        let hashed: Vec<&(ContentHash, &Raw)> = hashed
+            .iter()
+            .filter(|(hash, row)| seen.insert((&row.seller, row.stream, &row.natural_id, hash.as_str())))
+            .collect();
+        for rows in hashed.chunks(ROWS) {
             raw(tx, rows).await?;
         }
         for rows in self.done.chunks(ROWS) {
@@ -74,14 +85,14 @@ impl Bulk {
     }
 }
 
-async fn raw(tx: &mut Tx, rows: &[Raw]) -> Result<()> {
+async fn raw(tx: &mut Tx, rows: &[&(ContentHash, &Raw)]) -> Result<()> {
     let mut query = QueryBuilder::new(
         "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, buyer_data, seen_at) ",
     );
-    query.push_values(rows, |mut values, row| {
+    query.push_values(rows, |mut values, (hash, row)| {
         values
             .push_bind(row.seller.as_str())
-            .push_bind(ContentHash::of(row.body.as_bytes()).as_str().to_owned())
+            .push_bind(hash.as_str())
             .push_bind(row.region.as_str())
             .push_bind(row.stream)
             .push_bind(&row.natural_id)
@@ -92,7 +103,7 @@ async fn raw(tx: &mut Tx, rows: &[Raw]) -> Result<()> {
     // A content that returns after another one stood in between is normalized again; a stream's name is its
     // records' kind in the plural.
     query.push(
-        " ON CONFLICT DO UPDATE SET normalized = 0, seen_at = excluded.seen_at
+        " ON CONFLICT (seller, stream, natural_id, hash) DO UPDATE SET normalized = 0, seen_at = excluded.seen_at
           WHERE raw_payload.normalized = 1 AND raw_payload.hash <> (
             SELECT c.raw_hash FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
             WHERE w.seller = excluded.seller AND w.kind = rtrim(excluded.stream, 's')

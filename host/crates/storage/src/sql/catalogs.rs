@@ -4,20 +4,19 @@ use async_trait::async_trait;
 use ml_connector_domain::SellerId;
 use ml_connector_domain::id::ContentHash;
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::apply::Tx;
 use super::rows::{get, millis, timestamp, to_json};
-use super::{SqliteStore, failed};
+use super::{OwnStore, Row};
 use crate::catalogs::{
     CatalogChange, CatalogPointer, CatalogRow, CatalogVersion, CatalogVersions, NewestRecord,
 };
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, failed};
 
 #[async_trait]
-impl CatalogVersions for SqliteStore {
+impl CatalogVersions for OwnStore {
     async fn catalog_pointer(&self, seller: &SellerId) -> Result<CatalogPointer> {
-        let row = query("SELECT hash, changed_at FROM catalog_pointer WHERE seller = ?")
+        let row = query("SELECT hash, changed_at FROM catalog_pointer WHERE seller = $1")
             .bind(seller.as_str())
             .fetch_optional(&self.pool)
             .await
@@ -35,7 +34,7 @@ impl CatalogVersions for SqliteStore {
             .fetch_all(&self.pool)
             .await
             .map_err(failed("reading catalog versions"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(CatalogRow {
                 seller: SellerId::new(get::<String>(row, "seller")?),
                 hash: ContentHash::from_stored(get::<String>(row, "hash")?),
@@ -57,16 +56,16 @@ impl CatalogVersions for SqliteStore {
         let rows = query(
             "SELECT w.natural_id, w.stage, c.record FROM work w
              JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = ? AND w.natural_id > ? ORDER BY w.natural_id LIMIT ?",
+             WHERE w.seller = $1 AND w.kind = $2 AND w.natural_id > $3 ORDER BY w.natural_id LIMIT $4",
         )
         .bind(seller.as_str())
         .bind(kind)
         .bind(after)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading records"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(NewestRecord {
                 natural_id: get(row, "natural_id")?,
                 stage: get(row, "stage")?,
@@ -77,7 +76,7 @@ impl CatalogVersions for SqliteStore {
     }
 
     async fn catalog_bytes(&self, hash: &ContentHash) -> Result<Option<Vec<u8>>> {
-        let row = query("SELECT bytes FROM catalog_file WHERE hash = ?")
+        let row = query("SELECT bytes FROM catalog_file WHERE hash = $1")
             .bind(hash.as_str())
             .fetch_optional(&self.pool)
             .await
@@ -96,8 +95,8 @@ pub(super) async fn apply(tx: &mut Tx, change: CatalogChange) -> Result<()> {
             }
             // The same version again changes nothing.
             query(
-                "INSERT INTO catalog_pointer (seller, hash, previous, changed_at) VALUES (?1, ?2, NULL, ?3)
-                 ON CONFLICT DO UPDATE SET previous = catalog_pointer.hash, hash = excluded.hash,
+                "INSERT INTO catalog_pointer (seller, hash, previous, changed_at) VALUES ($1, $2, NULL, $3)
+                 ON CONFLICT (seller) DO UPDATE SET previous = catalog_pointer.hash, hash = excluded.hash,
                     changed_at = excluded.changed_at WHERE catalog_pointer.hash <> excluded.hash",
             )
             .bind(seller.as_str())
@@ -112,7 +111,7 @@ pub(super) async fn apply(tx: &mut Tx, change: CatalogChange) -> Result<()> {
 }
 
 async fn known(tx: &mut Tx, seller: &SellerId, hash: &ContentHash) -> Result<()> {
-    let row = query("SELECT 1 AS one FROM catalog_seller WHERE seller = ? AND hash = ?")
+    let row = query("SELECT 1 AS one FROM catalog_seller WHERE seller = $1 AND hash = $2")
         .bind(seller.as_str())
         .bind(hash.as_str())
         .fetch_optional(&mut **tx)
@@ -129,7 +128,7 @@ async fn known(tx: &mut Tx, seller: &SellerId, hash: &ContentHash) -> Result<()>
 
 async fn keep(tx: &mut Tx, version: CatalogVersion) -> Result<()> {
     let CatalogVersion { seller, hash, file, bytes, catalog, why, at } = version;
-    query("INSERT OR IGNORE INTO catalog_version (hash, seller, body, loaded_at) VALUES (?, ?, ?, ?)")
+    query("INSERT INTO catalog_version (hash, seller, body, loaded_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
         .bind(hash.as_str())
         .bind(seller.as_str())
         .bind(to_json("a catalog", &catalog)?)
@@ -137,7 +136,7 @@ async fn keep(tx: &mut Tx, version: CatalogVersion) -> Result<()> {
         .execute(&mut **tx)
         .await
         .map_err(failed("keeping a catalog"))?;
-    query("INSERT INTO catalog_file (hash, bytes, added_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+    query("INSERT INTO catalog_file (hash, bytes, added_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(hash.as_str())
         .bind(bytes)
         .bind(millis(at))
@@ -145,7 +144,7 @@ async fn keep(tx: &mut Tx, version: CatalogVersion) -> Result<()> {
         .await
         .map_err(failed("keeping a catalog's bytes"))?;
     query(
-        "INSERT INTO catalog_seller (seller, hash, file, why, changed_at) VALUES (?, ?, ?, ?, ?)
+        "INSERT INTO catalog_seller (seller, hash, file, why, changed_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT DO NOTHING",
     )
     .bind(seller.as_str())

@@ -4,21 +4,20 @@ use async_trait::async_trait;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Region, SellerId, Timestamp};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 use super::apply::Tx;
 use super::read::{raw_row, region};
-use super::rows::{count, get, millis, timestamp};
-use super::{SqliteStore, failed};
+use super::rows::{count, get, millis, small, timestamp};
+use super::{OwnStore, Row, empty_the_log};
 use crate::read::{Previous, RawPayload, SealedCredential};
 use crate::upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
-use crate::{Change, Result};
+use crate::{Change, Result, failed};
 
-fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<Timestamp>> {
+fn optional_time(row: &Row, column: &'static str) -> Result<Option<Timestamp>> {
     get::<Option<i64>>(row, column)?.map(timestamp).transpose()
 }
 
-fn backfill_row(row: &SqliteRow) -> Result<Backfill> {
+fn backfill_row(row: &Row) -> Result<Backfill> {
     Ok(Backfill {
         id: get(row, "id")?,
         seller: SellerId::new(get::<String>(row, "seller")?),
@@ -39,12 +38,12 @@ fn backfill_row(row: &SqliteRow) -> Result<Backfill> {
     })
 }
 
-pub(super) fn sealed_row(row: &SqliteRow) -> Result<SealedCredential> {
+pub(super) fn sealed_row(row: &Row) -> Result<SealedCredential> {
     let set_at = timestamp(get(row, "set_at")?)?;
-    Ok(SealedCredential { version: get(row, "version")?, sealed: get(row, "sealed")?, set_at })
+    Ok(SealedCredential { version: small(row, "version")?, sealed: get(row, "sealed")?, set_at })
 }
 
-fn age_row(row: &SqliteRow) -> Result<RecordAge> {
+fn age_row(row: &Row) -> Result<RecordAge> {
     Ok(RecordAge {
         kind: get(row, "kind")?,
         seller: SellerId::new(get::<String>(row, "seller")?),
@@ -55,12 +54,12 @@ fn age_row(row: &SqliteRow) -> Result<RecordAge> {
 }
 
 #[async_trait]
-impl Upkeep for SqliteStore {
+impl Upkeep for OwnStore {
     async fn pause(&self, key: &str) -> Result<Option<StoredPause>> {
-        let row = query("SELECT attempt, until FROM pause WHERE key = ?").bind(key);
+        let row = query("SELECT attempt, until FROM pause WHERE key = $1").bind(key);
         let row = row.fetch_optional(&self.pool).await.map_err(failed("reading a pause"))?;
-        let read = |row: SqliteRow| {
-            Ok(StoredPause { attempt: get(&row, "attempt")?, until: timestamp(get(&row, "until")?)? })
+        let read = |row: Row| {
+            Ok(StoredPause { attempt: small(&row, "attempt")?, until: timestamp(get(&row, "until")?)? })
         };
         row.map(read).transpose()
     }
@@ -72,7 +71,7 @@ impl Upkeep for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Backfill>> {
         let row = query(
-            "SELECT * FROM backfill WHERE seller = ? AND region = ? AND due_at <= ? AND done_at IS NULL
+            "SELECT * FROM backfill WHERE seller = $1 AND region = $2 AND due_at <= $3 AND done_at IS NULL
              ORDER BY due_at, id LIMIT 1",
         )
         .bind(seller.as_str())
@@ -85,7 +84,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn backfills(&self, reason: &str) -> Result<Vec<Backfill>> {
-        let rows = query("SELECT * FROM backfill WHERE reason = ? ORDER BY id").bind(reason);
+        let rows = query("SELECT * FROM backfill WHERE reason = $1 ORDER BY id").bind(reason);
         let rows = rows.fetch_all(&self.pool).await.map_err(failed("reading back-fills"))?;
         rows.iter().map(backfill_row).collect()
     }
@@ -93,11 +92,11 @@ impl Upkeep for SqliteStore {
     async fn pending_raw_of(&self, seller: &SellerId, stream: &str, limit: u32) -> Result<Vec<RawPayload>> {
         let rows = query(
             "SELECT stream, natural_id, hash, region, body FROM raw_payload
-             WHERE seller = ? AND stream = ? AND normalized = 0 ORDER BY seen_at LIMIT ?",
+             WHERE seller = $1 AND stream = $2 AND normalized = 0 ORDER BY seen_at LIMIT $3",
         )
         .bind(seller.as_str())
         .bind(stream)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading payloads"))?;
@@ -112,7 +111,7 @@ impl Upkeep for SqliteStore {
     ) -> Result<Option<Previous>> {
         let row = query(
             "SELECT w.stage, c.record FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.seller = ? AND w.kind = ? AND w.economic_id = ? ORDER BY w.changed_at DESC LIMIT 1",
+             WHERE w.seller = $1 AND w.kind = $2 AND w.economic_id = $3 ORDER BY w.changed_at DESC LIMIT 1",
         )
         .bind(seller.as_str())
         .bind(kind)
@@ -124,13 +123,13 @@ impl Upkeep for SqliteStore {
     }
 
     async fn report_file(&self, seller: &SellerId, report: &str) -> Result<Option<ReportFile>> {
-        let row = query("SELECT hash, packed FROM report_file WHERE seller = ? AND report = ?")
+        let row = query("SELECT hash, packed FROM report_file WHERE seller = $1 AND report = $2")
             .bind(seller.as_str())
             .bind(report)
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a report's file"))?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             let hash = ContentHash::from_stored(get::<String>(&row, "hash")?);
             Ok(ReportFile { hash, packed: get(&row, "packed")? })
         };
@@ -138,13 +137,13 @@ impl Upkeep for SqliteStore {
     }
 
     async fn consent(&self, state_hash: &ContentHash, now: Timestamp) -> Result<Option<(SellerId, Region)>> {
-        let row = query("SELECT seller, region FROM consent WHERE state_hash = ? AND expires_at > ?")
+        let row = query("SELECT seller, region FROM consent WHERE state_hash = $1 AND expires_at > $2")
             .bind(state_hash.as_str())
             .bind(millis(now))
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a consent"))?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             Ok((SellerId::new(get::<String>(&row, "seller")?), region(&get::<String>(&row, "region")?)?))
         };
         row.map(read).transpose()
@@ -161,14 +160,14 @@ impl Upkeep for SqliteStore {
              LEFT JOIN work w ON w.seller = r.seller AND w.kind = 'order' AND w.natural_id = r.natural_id
              LEFT JOIN canonical c ON c.seller = w.seller AND c.kind = w.kind AND c.natural_id = w.natural_id
                 AND c.version = w.version
-             WHERE r.seller = ?1 AND r.buyer_data = 1 AND r.normalized = 1
-                AND CASE WHEN c.record ->> '$.shipped' IS NULL THEN r.seen_at < ?2
-                    ELSE unixepoch(c.record ->> '$.shipped') * 1000 < ?2 END
-             LIMIT ?3",
+             WHERE r.seller = $1 AND r.buyer_data = 1 AND r.normalized = 1
+                AND CASE WHEN c.record ->> '$.shipped' IS NULL THEN r.seen_at < $2
+                    ELSE unixepoch(c.record ->> '$.shipped') * 1000 < $2 END
+             LIMIT $3",
         )
         .bind(seller.as_str())
         .bind(millis(before))
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading payloads with buyer data"))?;
@@ -177,7 +176,7 @@ impl Upkeep for SqliteStore {
 
     async fn credentials(&self) -> Result<Vec<CredentialRow>> {
         let rows = query("SELECT * FROM credential ORDER BY seller, kind").fetch_all(&self.pool).await;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             Ok(CredentialRow {
                 seller: get(row, "seller")?,
                 kind: get(row, "kind")?,
@@ -193,7 +192,7 @@ impl Upkeep for SqliteStore {
                 substr(coalesce(c.record ->> '$.created', c.record ->> '$.posted', c.record ->> '$.end'), 1, 10) AS day,
                 count(*) AS n
              FROM work w JOIN canonical c USING (seller, kind, natural_id, version)
-             WHERE w.kind IN ('order', 'transaction', 'report') GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+             WHERE w.kind IN ('order', 'transaction', 'report') GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3 NULLS FIRST, 4 NULLS FIRST",
         )
         .fetch_all(&self.pool)
         .await
@@ -201,9 +200,12 @@ impl Upkeep for SqliteStore {
         rows.iter().map(age_row).collect()
     }
 
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+
     async fn empty_the_log(&self) -> Result<()> {
-        let emptied = query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await;
-        emptied.map_err(failed("emptying the log")).map(|_| ())
+        empty_the_log(&self.pool).await
     }
 }
 
@@ -211,18 +213,19 @@ impl Upkeep for SqliteStore {
 pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
     match change {
         Change::Pause { key, pause: Some(pause) } => {
-            let statement = "INSERT OR REPLACE INTO pause (key, attempt, until) VALUES (?, ?, ?)";
+            let statement = "INSERT INTO pause (key, attempt, until) VALUES ($1, $2, $3)
+         ON CONFLICT (key) DO UPDATE SET attempt = excluded.attempt, until = excluded.until";
             let query = query(statement).bind(key).bind(i64::from(pause.attempt)).bind(millis(pause.until));
             query.execute(&mut **tx).await.map_err(failed("keeping a pause"))?;
         }
         Change::Pause { key, pause: None } => {
-            let query = query("DELETE FROM pause WHERE key = ?").bind(key);
+            let query = query("DELETE FROM pause WHERE key = $1").bind(key);
             query.execute(&mut **tx).await.map_err(failed("forgetting a pause"))?;
         }
         Change::Backfill(backfill) => request(tx, &backfill).await?,
         Change::BackfillMoved(backfill) => moved(tx, &backfill).await?,
         Change::ReportFile { seller, report, hash, packed, at } => {
-            query("INSERT OR IGNORE INTO report_file (seller, report, hash, packed, archived_at) VALUES (?, ?, ?, ?, ?)")
+            query("INSERT INTO report_file (seller, report, hash, packed, archived_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING")
                 .bind(seller.as_str())
                 .bind(report)
                 .bind(hash.as_str())
@@ -234,7 +237,8 @@ pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
         }
         Change::Consent { state_hash, seller, region, expires } => {
             query(
-                "INSERT OR REPLACE INTO consent (state_hash, seller, region, expires_at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO consent (state_hash, seller, region, expires_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (state_hash) DO UPDATE SET seller = excluded.seller, region = excluded.region, expires_at = excluded.expires_at",
             )
             .bind(state_hash.as_str())
             .bind(seller.as_str())
@@ -245,13 +249,13 @@ pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
             .map_err(failed("keeping a consent"))?;
         }
         Change::ConsentUsed { state_hash } => {
-            let query = query("DELETE FROM consent WHERE state_hash = ?").bind(state_hash.as_str());
+            let query = query("DELETE FROM consent WHERE state_hash = $1").bind(state_hash.as_str());
             query.execute(&mut **tx).await.map_err(failed("using a consent"))?;
         }
         Change::BuyerDataRemoved { seller, stream, natural_id, hash, body } => {
             query(
-                "UPDATE raw_payload SET body = ?, buyer_data = 2
-                 WHERE seller = ? AND stream = ? AND natural_id = ? AND hash = ?",
+                "UPDATE raw_payload SET body = $1, buyer_data = 2
+                 WHERE seller = $2 AND stream = $3 AND natural_id = $4 AND hash = $5",
             )
             .bind(body)
             .bind(seller.as_str())
@@ -270,7 +274,7 @@ pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
 async fn request(tx: &mut Tx, backfill: &Backfill) -> Result<()> {
     query(
         "INSERT INTO backfill (seller, region, stream, from_at, to_at, due_at, reason, position, requested_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT DO NOTHING",
     )
     .bind(backfill.seller.as_str())
@@ -290,8 +294,8 @@ async fn request(tx: &mut Tx, backfill: &Backfill) -> Result<()> {
 
 async fn moved(tx: &mut Tx, backfill: &Backfill) -> Result<()> {
     query(
-        "UPDATE backfill SET position = ?, window_to = ?, token = ?, pages = ?, records = ?, started_at = ?, done_at = ?
-         WHERE id = ?",
+        "UPDATE backfill SET position = $1, window_to = $2, token = $3, pages = $4, records = $5, started_at = $6, done_at = $7
+         WHERE id = $8",
     )
     .bind(millis(backfill.position))
     .bind(backfill.window_to.map(millis))

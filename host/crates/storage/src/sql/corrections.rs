@@ -4,18 +4,18 @@ use async_trait::async_trait;
 use ml_connector_domain::{DocumentKey, SellerId};
 use sqlx::query;
 
+use super::OwnStore;
 use super::apply::Tx;
-use super::log::read::behind_row;
+use super::log_read::behind_row;
 use super::rows::{get, millis, to_json};
-use super::{SqliteStore, failed};
 use crate::corrections::{CorrectionChange, Corrections};
-use crate::{BehindJournal, Result};
+use crate::{BehindJournal, Result, failed};
 
 #[async_trait]
-impl Corrections for SqliteStore {
+impl Corrections for OwnStore {
     async fn previews(&self, seller: &SellerId, begins: &str) -> Result<Vec<String>> {
         let rows = query(
-            "SELECT body FROM correction_preview WHERE seller = ? AND substr(hash, 1, length(?2)) = ?2 ORDER BY at",
+            "SELECT body FROM correction_preview WHERE seller = $1 AND substr(hash, 1, length($2)) = $2 ORDER BY at",
         )
         .bind(seller.as_str())
         .bind(begins)
@@ -28,7 +28,7 @@ impl Corrections for SqliteStore {
     async fn entered(&self, seller: &SellerId, transaction: &str) -> Result<Vec<BehindJournal>> {
         let rows = query(
             "SELECT b.* FROM revised_booking b JOIN document d ON d.key = b.document
-             WHERE b.transaction_id = ?2 AND d.seller = ?1 AND b.leg IN ('settlement', 'adjustment')
+             WHERE b.transaction_id = $2 AND d.seller = $1 AND b.leg IN ('settlement', 'adjustment')
                 AND NOT EXISTS (SELECT 1 FROM recognition r WHERE r.seller = d.seller AND r.source = d.key
                     AND r.leg IN ('reversal', 'replacement'))
              ORDER BY d.planned_at, d.key",
@@ -44,7 +44,7 @@ impl Corrections for SqliteStore {
     async fn adjusted(&self, seller: &SellerId) -> Result<Vec<String>> {
         let rows = query(
             "SELECT DISTINCT b.transaction_id FROM revised_booking b JOIN document d ON d.key = b.document
-             WHERE b.leg = 'adjustment' AND d.seller = ? ORDER BY b.transaction_id",
+             WHERE b.leg = 'adjustment' AND d.seller = $1 ORDER BY b.transaction_id",
         )
         .bind(seller.as_str())
         .fetch_all(&self.pool)
@@ -54,10 +54,10 @@ impl Corrections for SqliteStore {
     }
 }
 
-impl SqliteStore {
+impl OwnStore {
     /// What stands behind a revised journal, and behind any journal of transactions that changed after it was planned.
     pub(super) async fn behind_revision(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
-        let rows = query("SELECT * FROM revised_booking WHERE document = ? ORDER BY transaction_id")
+        let rows = query("SELECT * FROM revised_booking WHERE document = $1 ORDER BY transaction_id")
             .bind(key.as_str())
             .fetch_all(&self.pool)
             .await
@@ -71,7 +71,7 @@ pub(super) async fn apply(tx: &mut Tx, change: CorrectionChange) -> Result<()> {
     match change {
         CorrectionChange::Preview { seller, hash, body, at } => {
             query(
-                "INSERT INTO correction_preview (hash, seller, body, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO correction_preview (hash, seller, body, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             )
             .bind(hash.as_str())
             .bind(seller.as_str())
@@ -84,7 +84,7 @@ pub(super) async fn apply(tx: &mut Tx, change: CorrectionChange) -> Result<()> {
         CorrectionChange::Booking { document, transaction, total, leg, lines, batch } => {
             query(
                 "INSERT INTO revised_booking (document, transaction_id, total_minor, currency, leg, lines, batch)
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
             )
             .bind(document.as_str())
             .bind(transaction)

@@ -1,19 +1,16 @@
-//! The Merkle log: appending to it, and giving leaves to events from before it. `read` reads it.
-
-pub(super) mod read;
+//! The Merkle log: appending to it, and giving leaves to events from before it. `log_read` reads it.
 
 use ml_connector_domain::audit::merkle::Frontier;
 use ml_connector_domain::audit::{Action, AuditEvent, Leaf};
 use ml_connector_domain::document::Document;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{SellerId, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, query};
 
 use super::apply::Tx;
 use super::rows::{get, millis, timestamp, to_json};
-use super::{SqliteStore, failed};
-use crate::{Change, Result, StoreError};
+use super::{OwnStore, Row, begin};
+use crate::{Change, Result, StoreError, failed};
 
 /// Rows of one statement: each binds seven values, SQLite takes 32,766.
 const ROWS: usize = 500;
@@ -21,7 +18,7 @@ const ROWS: usize = 500;
 /// Events read at once when leaves are given to old ones.
 const PAGE: i64 = 5_000;
 
-fn corrupt(message: impl Into<String>) -> StoreError {
+pub(super) fn corrupt(message: impl Into<String>) -> StoreError {
     StoreError::Corrupt { what: "the audit log", message: message.into() }
 }
 
@@ -38,25 +35,29 @@ pub(super) fn recorded(document: &Document, at: Timestamp) -> Result<AuditEvent>
 }
 
 async fn frontier(tx: &mut Tx) -> Result<Frontier> {
-    let row = query("SELECT size, peaks FROM audit_log").fetch_optional(&mut **tx).await;
+    let row =
+        query(concat!("SELECT size, peaks FROM audit_log", for_update!())).fetch_optional(&mut **tx).await;
     let row = row.map_err(failed("reading the audit log's end"))?;
     row.as_ref().and_then(frontier_row).ok_or_else(|| {
         corrupt("its own row is missing or makes no sense: run `ml-connector audit verify`, then restore a backup")
     })
 }
 
-fn frontier_row(row: &SqliteRow) -> Option<Frontier> {
+pub(super) fn frontier_row(row: &Row) -> Option<Frontier> {
     let size = u64::try_from(get::<i64>(row, "size").ok()?).ok()?;
     Frontier::from_stored(size, &get::<Vec<u8>>(row, "peaks").ok()?)
 }
 
 async fn keep(tx: &mut Tx, frontier: &Frontier) -> Result<()> {
-    query("INSERT OR REPLACE INTO audit_log (one, size, peaks) VALUES (1, ?, ?)")
-        .bind(i64::try_from(frontier.size()).unwrap_or(i64::MAX))
-        .bind(frontier.stored_peaks())
-        .execute(&mut **tx)
-        .await
-        .map_err(failed("moving the audit log's end"))?;
+    query(
+        "INSERT INTO audit_log (one, size, peaks) VALUES (1, $1, $2)
+         ON CONFLICT (one) DO UPDATE SET size = excluded.size, peaks = excluded.peaks",
+    )
+    .bind(i64::try_from(frontier.size()).unwrap_or(i64::MAX))
+    .bind(frontier.stored_peaks())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed("moving the audit log's end"))?;
     Ok(())
 }
 
@@ -99,7 +100,7 @@ pub(super) async fn append(tx: &mut Tx, events: &[AuditEvent]) -> Result<()> {
     keep(tx, &frontier).await
 }
 
-impl SqliteStore {
+impl OwnStore {
     /// Gives leaves to the events from before there was a log. A gap among them becomes an event that says so.
     pub(super) async fn begin_the_log(&self) -> Result<()> {
         let begun = "SELECT 1 AS one FROM audit_log";
@@ -111,8 +112,7 @@ impl SqliteStore {
         {
             return Ok(());
         }
-        let mut tx =
-            self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))?;
+        let mut tx = begin(&self.pool).await?;
         // Another process may have been faster.
         if query(begun).fetch_optional(&mut *tx).await.map_err(failed("looking for the audit log"))?.is_none()
         {
@@ -128,7 +128,7 @@ impl SqliteStore {
 
 /// Gives leaves to the next old events; says whether there were any.
 async fn old_events(tx: &mut Tx, frontier: &mut Frontier) -> Result<bool> {
-    let rows = query("SELECT * FROM audit_event WHERE id >= ? ORDER BY id LIMIT ?")
+    let rows = query("SELECT * FROM audit_event WHERE id >= $1 ORDER BY id LIMIT $2")
         .bind(next_id(frontier))
         .bind(PAGE)
         .fetch_all(&mut **tx)
@@ -164,7 +164,7 @@ async fn old_events(tx: &mut Tx, frontier: &mut Frontier) -> Result<bool> {
 async fn old_documents(tx: &mut Tx) -> Result<Vec<AuditEvent>> {
     let rows = query("SELECT key, seller, subject, body, planned_at FROM document ORDER BY planned_at, key");
     let rows = rows.fetch_all(&mut **tx).await.map_err(failed("reading documents"))?;
-    let event = |row: &SqliteRow| {
+    let event = |row: &Row| {
         let hash = ContentHash::of(get::<String>(row, "body")?.as_bytes());
         Ok(AuditEvent {
             at: timestamp(get(row, "planned_at")?)?,
@@ -181,7 +181,7 @@ async fn fill(tx: &mut Tx, frontier: &mut Frontier, at: i64) -> Result<()> {
     let id = next_id(frontier);
     let detail = "no event with this number was there when the log was begun";
     let leaf = Leaf { id, at, seller: "", subject: "", action: Action::Missing.as_str(), detail };
-    query("INSERT INTO audit_event (id, at, seller, subject, action, detail, leaf) VALUES (?, ?, '', '', ?, ?, ?)")
+    query("INSERT INTO audit_event (id, at, seller, subject, action, detail, leaf) VALUES ($1, $2, '', '', $3, $4, $5)")
         .bind(id)
         .bind(at)
         .bind(leaf.action)
@@ -198,10 +198,10 @@ async fn fill(tx: &mut Tx, frontier: &mut Frontier, at: i64) -> Result<()> {
 pub(super) async fn apply(tx: &mut Tx, change: Change) -> Result<()> {
     let (statement, what) = match &change {
         Change::Checkpoint { .. } => {
-            ("INSERT INTO audit_checkpoint (size, at, note) VALUES (?, ?, ?)", "keeping a checkpoint")
+            ("INSERT INTO audit_checkpoint (size, at, note) VALUES ($1, $2, $3)", "keeping a checkpoint")
         }
         Change::AuditKey { .. } => {
-            ("INSERT INTO audit_key (one, at, public) VALUES (?, ?, ?)", "keeping the audit key")
+            ("INSERT INTO audit_key (one, at, public) VALUES ($1, $2, $3)", "keeping the audit key")
         }
         _ => return Ok(()),
     };

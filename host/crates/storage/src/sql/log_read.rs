@@ -5,17 +5,16 @@ use ml_connector_domain::audit::merkle::{Frontier, Hash};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Date, DocumentKey, SellerId, Timestamp, accrual};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
-use super::{corrupt, frontier_row};
-use crate::Result;
+use super::log::{corrupt, frontier_row};
+use super::rows::{document, from_json, get, millis, money, timestamp};
+use super::{OwnStore, Row};
 use crate::log::{
     AuditLog, BatchOrigin, BehindJournal, CheckpointRow, LoggedEvent, RecordedDocument, SourceVersion,
 };
-use crate::sqlite::rows::{document, from_json, get, millis, money, timestamp};
-use crate::sqlite::{SqliteStore, failed};
+use crate::{Result, failed};
 
-fn event_row(row: &SqliteRow) -> Result<LoggedEvent> {
+fn event_row(row: &Row) -> Result<LoggedEvent> {
     Ok(LoggedEvent {
         id: get(row, "id")?,
         at: get(row, "at")?,
@@ -27,12 +26,12 @@ fn event_row(row: &SqliteRow) -> Result<LoggedEvent> {
     })
 }
 
-fn recorded_row(row: &SqliteRow) -> Result<RecordedDocument> {
+fn recorded_row(row: &Row) -> Result<RecordedDocument> {
     let planned = timestamp(get(row, "planned_at")?)?;
     Ok(RecordedDocument { row: document(row)?, body: get(row, "body")?, planned })
 }
 
-pub(in crate::sqlite) fn behind_row(row: &SqliteRow) -> Result<BehindJournal> {
+pub(super) fn behind_row(row: &Row) -> Result<BehindJournal> {
     Ok(BehindJournal {
         transaction: get(row, "transaction_id")?,
         leg: get(row, "leg")?,
@@ -42,7 +41,7 @@ pub(in crate::sqlite) fn behind_row(row: &SqliteRow) -> Result<BehindJournal> {
     })
 }
 
-fn source_row(row: &SqliteRow) -> Result<SourceVersion> {
+fn source_row(row: &Row) -> Result<SourceVersion> {
     Ok(SourceVersion {
         kind: get(row, "kind")?,
         natural_id: get(row, "natural_id")?,
@@ -55,19 +54,19 @@ fn source_row(row: &SqliteRow) -> Result<SourceVersion> {
     })
 }
 
-impl SqliteStore {
+impl OwnStore {
     /// What a journal of deferred money accrues or takes back, as it entered it.
     async fn accrued_behind(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
         let rows = query(
             "SELECT a.*, g.leg FROM recognition g
              JOIN accrual a ON a.seller = g.seller AND a.transaction_id = g.source
-             WHERE g.document = ? AND g.leg IN ('accrual', 'accrual-reversal') ORDER BY a.transaction_id",
+             WHERE g.document = $1 AND g.leg IN ('accrual', 'accrual-reversal') ORDER BY a.transaction_id",
         )
         .bind(key.as_str())
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading what stands behind a month's deferred money"))?;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             let mut behind = behind_row(row)?;
             if behind.leg == "accrual-reversal" {
                 let month: String = get(row, "month")?;
@@ -81,7 +80,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl AuditLog for SqliteStore {
+impl AuditLog for OwnStore {
     async fn log_frontier(&self) -> Result<Option<Frontier>> {
         let row = query("SELECT size, peaks FROM audit_log").fetch_optional(&self.pool).await;
         Ok(row.map_err(failed("reading the audit log's end"))?.as_ref().and_then(frontier_row))
@@ -89,13 +88,17 @@ impl AuditLog for SqliteStore {
 
     async fn log_events(&self, after: i64, limit: u32) -> Result<Vec<LoggedEvent>> {
         // As bytes, whatever somebody put there: what is no text would otherwise end the reading and not be located.
-        let rows = query(
-            "SELECT id, CAST(at AS BLOB) AS at, CAST(seller AS BLOB) AS seller, CAST(subject AS BLOB) AS subject,
-                    CAST(action AS BLOB) AS action, CAST(detail AS BLOB) AS detail, CAST(leaf AS BLOB) AS leaf
-             FROM audit_event WHERE id > ? ORDER BY id LIMIT ?",
-        )
+        let rows = query(concat!(
+            "SELECT id, ",
+            as_bytes!("at"),
+            as_bytes!("seller"),
+            as_bytes!("subject"),
+            as_bytes!("action"),
+            as_bytes!("detail"),
+            "leaf FROM audit_event WHERE id > $1 ORDER BY id LIMIT $2"
+        ))
         .bind(after)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await
         .map_err(failed("reading audit events"))?;
@@ -104,7 +107,7 @@ impl AuditLog for SqliteStore {
 
     async fn log_leaves(&self) -> Result<Vec<Hash>> {
         let rows = query("SELECT id, leaf FROM audit_event ORDER BY id").fetch_all(&self.pool).await;
-        let read = |row: &SqliteRow| {
+        let read = |row: &Row| {
             let leaf = get::<Option<Vec<u8>>>(row, "leaf")?.and_then(|leaf| Hash::from_bytes(&leaf));
             let id: i64 = get(row, "id")?;
             leaf.ok_or_else(|| corrupt(format!("event {id} has no leaf: run `ml-connector audit verify`")))
@@ -114,7 +117,7 @@ impl AuditLog for SqliteStore {
 
     async fn log_checkpoints(&self) -> Result<Vec<CheckpointRow>> {
         let rows = query("SELECT size, note FROM audit_checkpoint ORDER BY size").fetch_all(&self.pool).await;
-        let read = |row: &SqliteRow| Ok(CheckpointRow { size: get(row, "size")?, note: get(row, "note")? });
+        let read = |row: &Row| Ok(CheckpointRow { size: get(row, "size")?, note: get(row, "note")? });
         rows.map_err(failed("reading checkpoints"))?.iter().map(read).collect()
     }
 
@@ -138,7 +141,7 @@ impl AuditLog for SqliteStore {
         let rows = query(
             "SELECT d.body, d.body_hash, d.expected_minor, d.planned_at, p.detail
              FROM document d JOIN posting p ON p.document = d.key
-             WHERE p.state = 'confirmed' AND (?1 IS NULL OR d.seller = ?1) AND d.body ->> '$.date' BETWEEN ?2 AND ?3
+             WHERE p.state = 'confirmed' AND ($1 IS NULL OR d.seller = $1) AND d.body ->> '$.date' BETWEEN $2 AND $3
              ORDER BY d.body ->> '$.date', d.key",
         )
         .bind(seller.map(SellerId::as_str))
@@ -153,7 +156,7 @@ impl AuditLog for SqliteStore {
     async fn recorded_document(&self, key: &DocumentKey) -> Result<Option<RecordedDocument>> {
         let row = query(
             "SELECT d.body, d.body_hash, d.expected_minor, d.planned_at, p.detail
-             FROM document d JOIN posting p ON p.document = d.key WHERE d.key = ?",
+             FROM document d JOIN posting p ON p.document = d.key WHERE d.key = $1",
         )
         .bind(key.as_str())
         .fetch_optional(&self.pool)
@@ -164,14 +167,14 @@ impl AuditLog for SqliteStore {
 
     async fn behind_journal(&self, key: &DocumentKey) -> Result<Vec<BehindJournal>> {
         let mut behind = self.behind_revision(key).await?;
-        let rows = query(
-            "SELECT DISTINCT b.*, g.leg FROM recognition g
-             JOIN work w INDEXED BY work_by_economic
-                ON w.seller = g.seller AND w.kind = 'transaction' AND w.economic_id = g.source
+        let rows = query(concat!(
+            "SELECT DISTINCT b.*, g.leg FROM recognition g JOIN work w ",
+            indexed_by!("work_by_economic"),
+            "ON w.seller = g.seller AND w.kind = 'transaction' AND w.economic_id = g.source
              JOIN booking b ON b.seller = w.seller AND b.transaction_id = w.natural_id
-             WHERE g.document = ? AND g.leg = 'settlement' AND NOT EXISTS (
-                SELECT 1 FROM revised_booking r WHERE r.document = g.document AND r.transaction_id = b.transaction_id)",
-        )
+             WHERE g.document = $1 AND g.leg = 'settlement' AND NOT EXISTS (
+                SELECT 1 FROM revised_booking r WHERE r.document = g.document AND r.transaction_id = b.transaction_id)"
+        ))
         .bind(key.as_str())
         .fetch_all(&self.pool)
         .await
@@ -185,7 +188,7 @@ impl AuditLog for SqliteStore {
     }
 
     async fn recognitions(&self, key: &DocumentKey) -> Result<Vec<(String, String)>> {
-        let rows = query("SELECT source, leg FROM recognition WHERE document = ? ORDER BY source, leg")
+        let rows = query("SELECT source, leg FROM recognition WHERE document = $1 ORDER BY source, leg")
             .bind(key.as_str())
             .fetch_all(&self.pool)
             .await
@@ -194,12 +197,12 @@ impl AuditLog for SqliteStore {
     }
 
     async fn batch_origin(&self, input: &ContentHash) -> Result<Option<BatchOrigin>> {
-        let row = query("SELECT mapper, contract, catalog FROM mapper_batch WHERE input = ?")
+        let row = query("SELECT mapper, contract, catalog FROM mapper_batch WHERE input = $1")
             .bind(input.as_str())
             .fetch_optional(&self.pool)
             .await
             .map_err(failed("reading a batch"))?;
-        let read = |row: SqliteRow| {
+        let read = |row: Row| {
             Ok(BatchOrigin {
                 mapper: ContentHash::from_stored(get::<String>(&row, "mapper")?),
                 contract: get(&row, "contract")?,
@@ -210,19 +213,23 @@ impl AuditLog for SqliteStore {
     }
 
     async fn sources_at(&self, seller: &SellerId, id: &str, at: Timestamp) -> Result<Vec<SourceVersion>> {
-        let rows = query(
-            "SELECT c.kind, c.natural_id, max(c.version) AS version, c.record, c.raw_hash,
-                    r.stream, r.body, r.buyer_data
-             FROM (SELECT kind, natural_id FROM work WHERE seller = ?1 AND kind IN ('order', 'group') AND natural_id = ?2
-                   UNION SELECT kind, natural_id FROM work INDEXED BY work_by_economic
-                   WHERE seller = ?1 AND kind = 'transaction' AND economic_id = ?2
-                   UNION SELECT kind, natural_id FROM work
-                   WHERE seller = ?1 AND kind = 'transaction' AND natural_id = ?2) w
-             JOIN canonical c ON c.seller = ?1 AND c.kind = w.kind AND c.natural_id = w.natural_id AND c.made_at <= ?3
-             JOIN raw_payload r ON r.seller = ?1 AND r.stream = c.kind || 's' AND r.natural_id = c.natural_id
-                AND r.hash = c.raw_hash
-             GROUP BY c.kind, c.natural_id ORDER BY c.kind, c.natural_id",
-        )
+        let rows = query(concat!(
+            "SELECT * FROM (
+                SELECT c.kind, c.natural_id, c.version, c.record, c.raw_hash, r.stream, r.body, r.buyer_data,
+                    row_number() OVER (PARTITION BY c.kind, c.natural_id ORDER BY c.version DESC) AS age
+                FROM (SELECT kind, natural_id FROM work
+                      WHERE seller = $1 AND kind IN ('order', 'group') AND natural_id = $2
+                      UNION SELECT kind, natural_id FROM work ",
+            indexed_by!("work_by_economic"),
+            "WHERE seller = $1 AND kind = 'transaction' AND economic_id = $2
+                      UNION SELECT kind, natural_id FROM work
+                      WHERE seller = $1 AND kind = 'transaction' AND natural_id = $2) AS w
+                JOIN canonical c ON c.seller = $1 AND c.kind = w.kind AND c.natural_id = w.natural_id
+                    AND c.made_at <= $3
+                JOIN raw_payload r ON r.seller = $1 AND r.stream = c.kind || 's' AND r.natural_id = c.natural_id
+                    AND r.hash = c.raw_hash) AS known
+             WHERE age = 1 ORDER BY kind, natural_id"
+        ))
         .bind(seller.as_str())
         .bind(id)
         .bind(millis(at))
@@ -233,7 +240,7 @@ impl AuditLog for SqliteStore {
     }
 
     async fn catalog_body(&self, hash: &ContentHash) -> Result<Option<String>> {
-        let row = query("SELECT body FROM catalog_version WHERE hash = ?")
+        let row = query("SELECT body FROM catalog_version WHERE hash = $1")
             .bind(hash.as_str())
             .fetch_optional(&self.pool)
             .await
@@ -244,7 +251,7 @@ impl AuditLog for SqliteStore {
     async fn group_of_settlement(&self, settlement: &str) -> Result<Option<String>> {
         let row = query(
             "SELECT w.group_id FROM canonical c JOIN work w USING (seller, kind, natural_id, version)
-             WHERE c.kind = 'transaction' AND c.record ->> '$.settlement' = ? AND w.group_id IS NOT NULL LIMIT 1",
+             WHERE c.kind = 'transaction' AND c.record ->> '$.settlement' = $1 AND w.group_id IS NOT NULL LIMIT 1",
         )
         .bind(settlement)
         .fetch_optional(&self.pool)
