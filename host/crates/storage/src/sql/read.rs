@@ -5,6 +5,7 @@ use ml_connector_domain::document::Kind;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{DocumentKey, GroupId, Money, OrderId, Region, SellerId, Timestamp};
 use sqlx::query;
+use tracing::Instrument as _;
 
 use super::rows::{
     count, document, from_json, get, made_by, millis, money, optional_money, time_text, timestamp,
@@ -103,7 +104,9 @@ fn stage_row(row: &Row) -> Result<StageCount> {
 #[async_trait]
 impl Store for OwnStore {
     async fn apply(&self, changes: Vec<Change>) -> Result<()> {
-        self.apply_all(changes).await
+        // Counted by `serve --account`.
+        let span = tracing::trace_span!(target: "ml_connector::account", "apply");
+        self.apply_all(changes).instrument(span).await
     }
 
     async fn cursor(&self, seller: &SellerId, region: Region, stream: &str) -> Result<Option<Cursor>> {
