@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
+use ml_connector_api::{Served, Workers};
 use ml_connector_domain::id::ContentHash;
+use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::worker::{Live, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_storage::crash::{self, KillPoint};
@@ -15,12 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::audit::{Checkpoints, signing_key};
 use super::secrets::configured;
 use super::{Outcome, with_causes};
+use crate::api::Listening;
 use crate::app::{App, AppClock, configured_catalog};
 use crate::config::Config;
 use crate::config_fusion::AuthConfig;
 use crate::config_load::Source;
 use crate::credentials::Kind;
 use crate::reload::Reload;
+use crate::sandbox::Sandbox;
 use crate::signature;
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
@@ -39,7 +43,7 @@ pub(crate) async fn serve(
         Some(point) => crash::arm(point),
         None => {}
     }
-    let app = App::open(config).await?;
+    let app = std::sync::Arc::new(App::open(config).await?);
     // Better not to start than to find out in the night that a credential does not open.
     let mut needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
     if matches!(app.config.fusion.auth, AuthConfig::AuthorizationCode { .. }) {
@@ -47,7 +51,8 @@ pub(crate) async fn serve(
     }
     let credentials = app.credentials()?;
     credentials.check(&needed).await?;
-    let sellers = app.sellers()?;
+    let sandbox = Sandbox::open(&app.config)?;
+    let sellers = app.sellers_in(&sandbox)?;
     let now = app.clock.shared().now();
     let checkpoints = Checkpoints {
         store: std::sync::Arc::clone(&app.store),
@@ -62,6 +67,7 @@ pub(crate) async fn serve(
     // Held until all workers have registered: the clock must not move before.
     let mut guards = Vec::new();
     let mut told = HashMap::new();
+    let (pulse, mut served) = (Pulse::default(), Vec::new());
     let count = sellers.len().max(1);
     for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
@@ -76,9 +82,18 @@ pub(crate) async fn serve(
         let (catalog, catalog_hash) = (std::sync::Arc::clone(&seller.catalog), seller.catalog_hash.clone());
         let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
         told.insert(seller.id.clone(), sender);
+        served.push(Served {
+            tenant: of.tenant.clone(),
+            seller: seller.clone(),
+            parts: parts.clone(),
+            live: live.clone(),
+        });
         let worker = Worker::new(parts, seller, cadence).told_by(live).expecting(of.quiet.expected());
+        let worker = worker.watched_by(pulse.clone());
         guards.push((guard, worker.starting_after(delay)));
     }
+    let expected = guards.len();
+    let listening = Listening::begin((&app, &sandbox), served, Workers { pulse, expected }).await?;
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
     unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
@@ -104,6 +119,9 @@ pub(crate) async fn serve(
             shutdown.cancel();
             ended(&mut workers).await;
         }
+    }
+    if let Some(listening) = listening {
+        listening.end().await;
     }
     // Where a worker ended unexpectedly, it has not said so.
     signing.cancel();
