@@ -37,3 +37,6 @@ pub use port::{Actions, Admitted, Refusal};
 pub use rate::Limits;
 pub use role::Role;
 pub use state::{Api, Served};
+
+#[cfg(test)]
+mod tests;
