@@ -148,30 +148,34 @@ async fn change(
 ) -> Result<Answer, Problem> {
     let mut claim = None;
     if let (Some(name), Some(token)) = (named, &token) {
-        let own = Claim { key: call.caller()?.key.id.clone(), name };
         let place = uri.path_and_query().map_or("", |place| place.as_str());
         let signature = call.signature.clone().unwrap_or_default();
         let parts: [&[u8]; 4] =
             [call.route.method.as_str().as_bytes(), place.as_bytes(), signature.as_bytes(), &call.body];
         let request = idempotency::request(token, &parts);
-        if let Some(answered) = idempotency::claim(api, &own, &request).await? {
+        claim = Some(Claim { key: call.caller()?.key.id.clone(), name, request });
+    }
+    let (own, instance, claimed) = (Arc::clone(api), uri.path().to_owned(), claim.clone());
+    // Taken on in there, too: a request whose client hangs up in between would be under way for ever.
+    let done = api.changes.spawn(async move {
+        let Some(claim) = claimed else { return act(&own, &call).await };
+        if let Some(answered) = idempotency::claim(&own, &claim).await? {
             return Ok(answered);
         }
-        claim = Some(own);
-    }
-    let (api, instance) = (Arc::clone(api), uri.path().to_owned());
-    let tracker = api.changes.clone();
-    let done = tracker.spawn(async move {
-        let answer = act(&api, &call).await;
-        if let Some(claim) = claim {
-            idempotency::keep(&api, &claim, &answer, &instance).await?;
-        }
+        let answer = act(&own, &call).await;
+        idempotency::keep(&own, &claim, &answer, &instance).await?;
         answer
     });
-    done.await.unwrap_or_else(|error| {
-        tracing::error!(%error, code = "API-FAILED", "a change ended unexpectedly");
-        Err(Problem::new(Kind::Failed, "see the daemon's log"))
-    })
+    match done.await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(%error, code = "API-FAILED", "a change ended unexpectedly");
+            if let Some(claim) = claim {
+                idempotency::forget(api, &claim).await?;
+            }
+            Err(Problem::new(Kind::Failed, "see the daemon's log"))
+        }
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {

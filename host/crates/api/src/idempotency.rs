@@ -32,27 +32,33 @@ pub(crate) fn request(token: &SecretString, parts: &[&[u8]]) -> ContentHash {
     ContentHash::of(&hash.finalize())
 }
 
-/// A request that was taken on under a name.
+/// A request that is to be done once.
+#[derive(Debug, Clone)]
 pub(crate) struct Claim {
+    /// Id of the key that asks.
     pub(crate) key: String,
+    /// Its name for the request.
     pub(crate) name: String,
+    /// Hash of what is asked.
+    pub(crate) request: ContentHash,
 }
 
 /// Takes a request on, or says how it was answered.
 ///
 /// # Errors
 /// It is being answered, or another has its name.
-pub(crate) async fn claim(
-    api: &Api,
-    claim: &Claim,
-    request: &ContentHash,
-) -> Result<Option<Answer>, Problem> {
+pub(crate) async fn claim(api: &Api, claim: &Claim) -> Result<Option<Answer>, Problem> {
     let now = api.clock.now();
     if let Some(before) = api.answers_to_forget(now) {
         api.store.forget_answers(before).await?;
     }
-    let asked =
-        AnswerClaim { api_key: &claim.key, name: &claim.name, request, now, abandoned_before: api.started };
+    let asked = AnswerClaim {
+        api_key: &claim.key,
+        name: &claim.name,
+        request: &claim.request,
+        now,
+        abandoned_before: api.started,
+    };
     match api.store.claim_answer(asked).await? {
         Claimed::New => Ok(None),
         Claimed::UnderWay => Err(Problem::new(Kind::UnderWay, "ask again with the same Idempotency-Key")),
@@ -80,4 +86,9 @@ pub(crate) async fn keep(
     };
     let kept = kept.as_ref().map(|(status, body)| (status.as_u16(), body.as_str()));
     Ok(api.store.keep_answer(&claim.key, &claim.name, kept).await?)
+}
+
+/// Forgets a request that ended without an answer.
+pub(crate) async fn forget(api: &Api, claim: &Claim) -> Result<(), Problem> {
+    Ok(api.store.keep_answer(&claim.key, &claim.name, None).await?)
 }

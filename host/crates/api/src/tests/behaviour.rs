@@ -11,13 +11,16 @@ use super::stubs::{COMPONENT_BYTES_MAX, Daemon};
 use super::world::{Made, World, component, document_key};
 use crate::{Limits, Role};
 
+/// Method, path, headers and body; and the status and code of the answer.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8], u16, &'a str);
+
 #[tokio::test]
 async fn every_error_is_a_problem_with_a_code() {
     let world = World::new().await;
     let key = world.key(Role::Admin, "T").await;
     let big = vec![b' '; (1 << 20) + 1];
     let (json, csv) = (("content-type", "application/json"), ("content-type", "text/csv"));
-    let cases: [(&str, &str, &[(&str, &str)], &[u8], u16, &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("GET", "/", &[], b"", 404, "API-NOT-FOUND"),
         ("GET", "/v1/sellers/%ff", &[], b"", 400, "API-PARAMETER"),
         ("DELETE", "/v1/sellers", &[], b"", 405, "API-METHOD"),
@@ -134,6 +137,17 @@ async fn what_is_under_way_goes_on_after_its_request_gave_up() {
     world.api.finish().await;
     let after = upload().await;
     assert_eq!(after.status, 201, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_change_that_panics_may_be_tried_again() {
+    let world = World::new().await;
+    let key = world.key(Role::MapperAuthor, "T").await;
+    let headers = [("content-type", "application/wasm"), ("idempotency-key", "p")];
+    for _ in 0..2 {
+        let got = world.ask(Some(&key), ("POST", "/v1/sellers/A1/mappers"), &headers, b"panic").await;
+        assert_eq!((got.status, got.code().as_str()), (500, "API-FAILED"));
+    }
 }
 
 #[tokio::test]

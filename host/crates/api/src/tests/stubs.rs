@@ -233,6 +233,7 @@ impl Actions for Daemon {
         if let Some(held) = &self.held {
             let _permit = held.acquire().await.expect("it stays open");
         }
+        assert!(component != b"panic", "a defect of ours");
         if !component.starts_with(b"\0asm") {
             return Err(Refusal::Refused("MAP-FORM: it is no component".to_owned()));
         }
