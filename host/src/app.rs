@@ -141,15 +141,22 @@ impl App {
     /// # Errors
     /// A catalog has mistakes, a mapper is refused, or a client cannot be made.
     pub(crate) fn sellers(&self) -> Result<Vec<(Seller, Parts)>, Failure> {
+        self.sellers_in(&Sandbox::open(&self.config)?)
+    }
+
+    /// The sellers, with a sandbox that is there already.
+    ///
+    /// # Errors
+    /// As [`App::sellers`].
+    pub(crate) fn sellers_in(&self, sandbox: &Arc<Sandbox>) -> Result<Vec<(Seller, Parts)>, Failure> {
         let credentials = Arc::new(self.credentials()?);
         let clock = self.clock.shared();
         let source: Arc<dyn AmazonSource> = Arc::new(self.amazon(&credentials)?);
         let target: Arc<dyn Target> = Arc::new(self.fusion(&credentials)?);
-        let sandbox = Sandbox::open(&self.config)?;
         let catalogs = Catalogs::default();
         let mut sellers = Vec::new();
         for config in &self.config.sellers {
-            let door = Door::of(&sandbox, &self.config.mappers, config);
+            let door = Door::of(sandbox, &self.config.mappers, config);
             let mapper = self.configured_mapper(&door, config)?;
             let parts = Parts {
                 store: Arc::clone(&self.store) as _,

@@ -126,6 +126,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: commands::SellerCommand,
     },
+    /// Keys of the HTTP API: who may ask it for what
+    ApiKey {
+        #[command(subcommand)]
+        command: commands::ApiKeyCommand,
+    },
+    /// Print the HTTP API's OpenAPI document
+    Openapi,
     /// Write a mapper, test it, and put it into use
     Mapper {
         #[command(subcommand)]

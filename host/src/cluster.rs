@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::{Clock as _, SellerId};
+use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::quiet::Expected;
 use ml_connector_pipeline::worker::{Cadence, Live, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller};
@@ -33,6 +34,8 @@ pub(crate) struct Job {
     pub(crate) expected: Expected,
     /// How long the first worker waits, so that not all begin at once.
     pub(crate) delay: SignedDuration,
+    /// Where its workers give signs of life.
+    pub(crate) pulse: Pulse,
 }
 
 impl Job {
@@ -43,7 +46,7 @@ impl Job {
         live.mark_changed();
         let parts = Parts { store, ..self.parts.clone() };
         let worker = Worker::new(parts, self.seller.clone(), self.cadence).told_by(live);
-        worker.expecting(self.expected).starting_after(delay)
+        worker.expecting(self.expected).watched_by(self.pulse.clone()).starting_after(delay)
     }
 }
 

@@ -12,6 +12,7 @@ use ml_connector_pipeline::worker::Cadence;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config_api::{self, ApiConfig, MetricsConfig};
 use crate::config_fusion::FusionConfig;
 use crate::config_mappers::{MappersConfig, SellerMappersConfig};
 
@@ -99,6 +100,12 @@ pub(crate) struct Config {
     /// Uploaded mappers.
     #[serde(default)]
     pub(crate) mappers: MappersConfig,
+    /// The HTTP API.
+    #[serde(default)]
+    pub(crate) api: Option<ApiConfig>,
+    /// Health and figures without a key.
+    #[serde(default)]
+    pub(crate) metrics: Option<MetricsConfig>,
     /// Sellers.
     #[serde(rename = "seller")]
     pub(crate) sellers: Vec<SellerConfig>,
@@ -187,6 +194,10 @@ pub(crate) struct ConsentConfig {
     /// Whether the application is a draft.
     #[serde(default)]
     pub(crate) draft: bool,
+}
+
+fn tenant() -> String {
+    "default".to_owned()
 }
 
 fn exchanges_max() -> usize {
@@ -307,6 +318,9 @@ pub(crate) struct SellerConfig {
     pub(crate) id: SellerId,
     /// Name, for people.
     pub(crate) name: String,
+    /// Whose it is: keys of the API see the sellers of their tenant.
+    #[serde(default = "tenant")]
+    pub(crate) tenant: String,
     /// Nothing from before this is read.
     #[schemars(with = "String")]
     pub(crate) start_from: Timestamp,
@@ -403,6 +417,7 @@ impl Config {
         }
         self.cadence.check("cadence")?;
         self.fusion.options(self.development)?;
+        config_api::check(self)?;
         if self.audit.checkpoint_minutes == 0 {
             return Err(value("audit.checkpoint_minutes", "write 1 or more"));
         }

@@ -4,11 +4,13 @@
 //! `ARCHITECTURE.md` is the map.
 
 mod account;
+mod api;
 mod app;
 mod cli;
 mod cluster;
 mod commands;
 mod config;
+mod config_api;
 mod config_fusion;
 mod config_load;
 mod config_mappers;
@@ -94,6 +96,7 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
             clap_mangen::generate_to(Arguments::command(), &folder)?;
             Ok(None)
         }
+        Command::Openapi => commands::openapi().map(|()| None),
         Command::Config { command } => {
             Ok(commands::config_without_file(command)?.map(|command| Command::Config { command }))
         }
@@ -169,9 +172,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Catalog { command } => commands::catalog::run(config, command).await,
         Command::Seller { command } => commands::seller(config, command).await,
+        Command::ApiKey { command } => commands::api_key(config, command).await,
         Command::Check => commands::check(config).await,
         Command::Config { command } => commands::config(&config, &source, command),
-        Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } => Ok(()),
+        Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } | Command::Openapi => {
+            Ok(())
+        }
         Command::Fusion { command: FusionCommand::Check { seller, json } } => {
             commands::fusion_check(config, seller.as_deref(), json).await
         }

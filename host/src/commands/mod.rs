@@ -1,6 +1,7 @@
 //! The commands.
 
 mod amazon;
+mod api_key;
 mod audit;
 pub(crate) mod catalog;
 mod config;
@@ -23,6 +24,7 @@ pub(crate) use amazon::{
     BackfillRequest, backfill, backfill_status, notification, participations, products, retention,
     settlement_report,
 };
+pub(crate) use api_key::{ApiKeyCommand, api_key, openapi};
 pub(crate) use audit::{
     NotAsItWas, VerifyRequest, audit_checkpoint, audit_key, audit_verify, evidence, evidence_verify,
     export_hledger,

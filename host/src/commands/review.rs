@@ -18,6 +18,8 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Items read at the most: more of them nobody looks at one by one; totals cover all.
 const ITEMS_MAX: u32 = 100_000;
+/// As whom the log names who runs a command.
+const WHO: &str = "the command line";
 
 /// All of them.
 #[derive(Subcommand)]
@@ -336,7 +338,7 @@ async fn resolve_each(sellers: &[(Seller, Parts)], ids: &[i64], approve: bool) -
             done.orders.push(row.subject.clone());
         }
         if approve {
-            resolve::approve(parts, seller, &row, attempt, "the command line").await?;
+            resolve::approve(parts, seller, &row, attempt, WHO).await?;
         }
     }
     Ok(done)
@@ -346,7 +348,7 @@ async fn retry(app: &App, ids: &[i64]) -> Outcome {
     let sellers = app.sellers()?;
     for id in ids {
         let (seller, parts, row) = with_seller(&sellers, *id).await?;
-        say(&format!("{id}: {}", resolve::retry(parts, seller, &row).await?));
+        say(&format!("{id}: {}", resolve::retry(parts, seller, &row, WHO).await?));
     }
     Ok(())
 }

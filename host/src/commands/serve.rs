@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use ml_connector_api::{Served, Workers};
 use ml_connector_domain::id::ContentHash;
+use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::worker::{Live, Until};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_storage::crash::{self, KillPoint};
@@ -19,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::audit::{Checkpoints, signing_key};
 use super::secrets::configured;
 use super::{Outcome, with_causes};
+use crate::api::Listening;
 use crate::app::{App, AppClock, configured_catalog, entropy};
 use crate::cluster::{Cluster, Job};
 use crate::config::Config;
@@ -27,6 +30,7 @@ use crate::config_load::Source;
 use crate::credentials::Kind;
 use crate::database::Place;
 use crate::reload::Reload;
+use crate::sandbox::Sandbox;
 use crate::signature;
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
@@ -47,7 +51,7 @@ pub(crate) async fn serve(
     }
     let place = Place::of(&config)?;
     let _alone = place.hold_alone()?;
-    let app = App::open(config).await?;
+    let app = Arc::new(App::open(config).await?);
     // Better not to start than to find out in the night that a credential does not open.
     let mut needed: Vec<_> = configured(&app.config).into_iter().map(|(kind, _)| kind).collect();
     if matches!(app.config.fusion.auth, AuthConfig::AuthorizationCode { .. }) {
@@ -55,7 +59,8 @@ pub(crate) async fn serve(
     }
     let credentials = app.credentials()?;
     credentials.check(&needed).await?;
-    let sellers = app.sellers()?;
+    let sandbox = Sandbox::open(&app.config)?;
+    let sellers = app.sellers_in(&sandbox)?;
     let now = app.clock.shared().now();
     let checkpoints = Checkpoints {
         store: Arc::clone(&app.store),
@@ -69,6 +74,7 @@ pub(crate) async fn serve(
     let mut workers = JoinSet::new();
     let mut jobs = Vec::new();
     let mut told = HashMap::new();
+    let (pulse, mut served) = (Pulse::default(), Vec::new());
     let count = sellers.len().max(1);
     for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
         tracing::info!(seller = %seller.id, mapper = %parts.mapper.identity().digest, "starting");
@@ -79,8 +85,21 @@ pub(crate) async fn serve(
         let (catalog, catalog_hash) = (Arc::clone(&seller.catalog), seller.catalog_hash.clone());
         let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
         told.insert(seller.id.clone(), sender);
-        jobs.push(Job { seller, parts, cadence, live, expected: of.quiet.expected(), delay });
+        served.push(Served {
+            tenant: of.tenant.clone(),
+            seller: seller.clone(),
+            parts: parts.clone(),
+            live: live.clone(),
+        });
+        let (expected, pulse) = (of.quiet.expected(), pulse.clone());
+        jobs.push(Job { seller, parts, cadence, live, expected, delay, pulse });
     }
+    let expected = match place {
+        Place::File(_) => jobs.len(),
+        // How many of the sellers are this daemon's is for the leases to say.
+        Place::Server(_) => 0,
+    };
+    let listening = Listening::begin((&app, &sandbox), served, Workers { pulse, expected }).await?;
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
     unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
@@ -100,6 +119,9 @@ pub(crate) async fn serve(
             shutdown.cancel();
             ended(&mut workers).await;
         }
+    }
+    if let Some(listening) = listening {
+        listening.end().await;
     }
     // Where a worker ended unexpectedly, it has not said so.
     signing.cancel();

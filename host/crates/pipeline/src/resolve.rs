@@ -167,7 +167,12 @@ pub async fn approve(
 ///
 /// # Errors
 /// The store failed.
-pub async fn retry(parts: &Parts, seller: &Seller, row: &ReviewRow) -> Result<&'static str, StageError> {
+pub async fn retry(
+    parts: &Parts,
+    seller: &Seller,
+    row: &ReviewRow,
+    who: &str,
+) -> Result<&'static str, StageError> {
     let now = parts.clock.now();
     let newest = match row.kind.as_str() {
         kind::ORDER | kind::TRANSACTION => parts.store.newest(&seller.id, &row.kind, &row.subject).await?,
@@ -189,7 +194,7 @@ pub async fn retry(parts: &Parts, seller: &Seller, row: &ReviewRow) -> Result<&'
         },
         Some(_) => return Ok("it is documented: nothing to try again"),
     };
-    let detail = format!("item {} ({}) is to be tried again", row.id, row.code);
+    let detail = format!("item {} ({}) is to be tried again, by {who}", row.id, row.code);
     let told = audit(now, &seller.id, row.subject.as_str(), Action::Changed, detail);
     parts.store.apply(vec![again, told]).await?;
     Ok("the daemon maps it again in its next cycle")

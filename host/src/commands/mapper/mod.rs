@@ -20,7 +20,8 @@ use ml_connector_domain::Timestamp;
 use ml_connector_domain::mapping::MapperIdentity;
 use ml_connector_storage::Component;
 
-pub(crate) use trial::own as own_fixtures;
+pub(crate) use trial::{Trials, own as own_fixtures};
+pub(crate) use upload::{Incoming, check_and_keep};
 
 use super::Outcome;
 use crate::config::Config;

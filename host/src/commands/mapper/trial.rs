@@ -36,15 +36,19 @@ impl<'a> Trials<'a> {
     /// # Errors
     /// As [`Sandbox::open`].
     pub(crate) fn open(app: &'a App) -> Result<Self, Failure> {
-        let sandbox: Arc<Sandbox> = Sandbox::open(&app.config)?;
+        Ok(Self::within(app, &Sandbox::open(&app.config)?))
+    }
+
+    /// In a sandbox that is there already.
+    pub(crate) fn within(app: &'a App, sandbox: &Arc<Sandbox>) -> Self {
         let door = |seller: &'a SellerConfig| {
-            (seller.id.clone(), (Door::of(&sandbox, &app.config.mappers, seller), seller))
+            (seller.id.clone(), (Door::of(sandbox, &app.config.mappers, seller), seller))
         };
-        Ok(Self { app, doors: app.config.sellers.iter().map(door).collect() })
+        Self { app, doors: app.config.sellers.iter().map(door).collect() }
     }
 
     /// What all commands need.
-    pub(super) fn app(&self) -> &'a App {
+    pub(crate) fn app(&self) -> &'a App {
         self.app
     }
 

@@ -19,12 +19,19 @@ use crate::signature;
 type Failure = Box<dyn std::error::Error>;
 
 /// A component that comes in.
-struct Incoming {
+pub(crate) struct Incoming {
     bytes: Vec<u8>,
     digest: ContentHash,
     signatures: Vec<String>,
     /// Golden cases that came with it.
     cases: Option<PathBuf>,
+}
+
+impl Incoming {
+    /// One that brings no golden cases.
+    pub(crate) fn new(bytes: Vec<u8>, signatures: Vec<String>) -> Self {
+        Self { digest: ContentHash::of(&bytes), bytes, signatures, cases: None }
+    }
 }
 
 /// What a component showed for a seller.
@@ -36,12 +43,13 @@ struct Passed {
 }
 
 /// A component that was kept.
-struct Kept {
-    digest: ContentHash,
+pub(crate) struct Kept {
+    /// Its name.
+    pub(crate) digest: ContentHash,
     /// Why it may be used, in words.
-    why: String,
+    pub(crate) why: String,
     /// Fixtures that it mapped twice, and golden cases that it passed, by seller.
-    sellers: Vec<(SellerId, usize, usize)>,
+    pub(crate) sellers: Vec<(SellerId, usize, usize)>,
 }
 
 /// Checks a component and keeps it.
@@ -63,7 +71,7 @@ pub(super) async fn upload(
         Some(path) => vec![signature::read(path)?],
         None => signature::read_beside(file)?,
     };
-    let incoming = Incoming { digest: ContentHash::of(&bytes), bytes, signatures, cases };
+    let incoming = Incoming { cases, ..Incoming::new(bytes, signatures) };
     let kept = check_and_keep(&trials, &whom, incoming, "the operator").await?;
     say(&format!("{}\nsha256 {}\nvalidated for {} sellers", kept.why, kept.digest, whom.len()));
     for (seller, fixtures, cases) in kept.sellers {
@@ -75,7 +83,11 @@ pub(super) async fn upload(
     Ok(())
 }
 
-async fn check_and_keep(
+/// Checks a component for every seller, and keeps it where all let it in.
+///
+/// # Errors
+/// A seller's rules or fixtures refuse it, in words that begin with a code, or the store failed.
+pub(crate) async fn check_and_keep(
     trials: &Trials<'_>,
     whom: &[SellerId],
     incoming: Incoming,

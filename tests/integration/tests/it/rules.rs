@@ -30,7 +30,7 @@ fn dependencies() -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn imports_point_inward() {
-    let allowed: [(&str, &[&str]); 16] = [
+    let allowed: [(&str, &[&str]); 17] = [
         ("ml-connector-domain", &[]),
         ("ml-connector-ports", &["domain"]),
         ("ml-connector-storage", &["domain"]),
@@ -40,11 +40,12 @@ fn imports_point_inward() {
         ("ml-connector-fusion", &["domain", "ports", "remote"]),
         ("ml-connector-mapper", &["domain", "ports"]),
         ("ml-connector-pipeline", &["domain", "ports", "storage", "audit"]),
+        ("ml-connector-api", &["domain", "storage", "audit", "pipeline"]),
         ("ml-connector-kit", &[]),
         (
             "ml-connector",
             &[
-                "domain", "ports", "storage", "remote", "audit", "amazon", "fusion", "kit", "mapper",
+                "api", "domain", "ports", "storage", "remote", "audit", "amazon", "fusion", "kit", "mapper",
                 "pipeline",
             ],
         ),
