@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{languages, plugins, process};
+use crate::{fuzz_api, languages, plugins, process};
 
 /// Environment variable that tells tests where the components are.
 const PLUGINS_VARIABLE: &str = "ML_CONNECTOR_PLUGINS";
@@ -56,9 +56,19 @@ fn test_with(arguments: &[String], in_ci: bool) -> Result<()> {
     };
     process::run(&mut tests(&["test", "--quiet", "--workspace", "--doc"]))?;
     if process::on_path("cargo-nextest") {
-        process::run(tests(&["nextest", "run", "--workspace", "--no-tests=pass"]).args(arguments))
+        process::run(tests(&["nextest", "run", "--workspace", "--no-tests=pass"]).args(arguments))?;
     } else {
-        process::run(tests(&["test", "--workspace", "--all-targets"]).args(arguments))
+        process::run(tests(&["test", "--workspace", "--all-targets"]).args(arguments))?;
+    }
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    match fuzz_api::tool() {
+        Err(error) if !in_ci => {
+            println!("the API is not fuzzed: {error:#}");
+            Ok(())
+        }
+        tool => fuzz_api::run_with((&tool?, &binaries), &fuzz_api::Options::default()),
     }
 }
 

@@ -9,12 +9,13 @@
 //! `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
 //! `versions` puts one into use; `catalog` imports
 //! catalogs and resolves what waits for them, `corrections` changes the mapping of posted months; `audit` verifies what a
-//! run leaves behind, alters it and has it found. A test that needs components says so when `cargo xtask plugins` has
+//! run leaves behind, alters it and has it found; `api` asks a real daemon over HTTP. A test that needs components says so when `cargo xtask plugins` has
 //! not been run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
 mod adjusting;
+mod api;
 mod audit;
 mod catalog;
 mod corrections;
