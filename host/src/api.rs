@@ -40,13 +40,9 @@ fn refusal(error: &Failure) -> Refusal {
     }
 }
 
-/// Compiling takes a process and seconds: other requests go on meanwhile.
-async fn apart<T: Send + 'static>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Refusal> {
-    work.await.map_err(|error| refusal(&error))
-}
-
 impl DaemonActions {
-    /// Runs what blocks, and whose errors stay on their thread, on a thread for that.
+    /// Runs what blocks, and whose errors stay on their thread, on a thread for that: compiling takes seconds, and other
+    /// requests go on meanwhile.
     async fn on_a_thread<T, F>(&self, work: F) -> Result<T, Refusal>
     where
         T: Send + 'static,
@@ -56,7 +52,7 @@ impl DaemonActions {
         let runtime = tokio::runtime::Handle::current();
         let done = tokio::task::spawn_blocking(move || {
             let trials = Trials::within(&app, &sandbox);
-            runtime.block_on(apart(work(&trials)))
+            runtime.block_on(work(&trials)).map_err(|error| refusal(&error))
         });
         done.await.unwrap_or_else(|error| Err(Refusal::Failed(error.to_string())))
     }

@@ -6,6 +6,7 @@ mod config;
 mod crash;
 mod daemon;
 mod demo;
+mod fuzz_api;
 mod languages;
 mod models;
 mod plugins;
@@ -43,6 +44,8 @@ enum Task {
         /// The folder that holds the models
         folder: std::path::PathBuf,
     },
+    /// Ask a running daemon's API whatever its OpenAPI document allows and more, and hold each answer against the document
+    FuzzApi(fuzz_api::Options),
     /// What CI runs: formatting, clippy with warnings denied, every test
     Ci,
     /// Build plugins to components (all, or the named ones)
@@ -64,6 +67,7 @@ fn main() -> Result<()> {
         Task::Test { arguments } => test::test(&arguments),
         Task::Bench { what } => bench::run(&what),
         Task::Models { folder } => models::run(&folder),
+        Task::FuzzApi(options) => fuzz_api::run(&options),
         Task::Ci => test::ci(),
         Task::Plugins { names, languages } => plugins::command(&names, languages),
         Task::Toolchain => {

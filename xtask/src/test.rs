@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{crash, languages, plugins, process};
+use crate::{crash, fuzz_api, languages, plugins, process};
 
 /// Environment variable that tells tests where the components are.
 const PLUGINS_VARIABLE: &str = "ML_CONNECTOR_PLUGINS";
@@ -70,6 +70,17 @@ fn test_with(arguments: &[String], in_ci: bool) -> Result<()> {
         process::run(tests(&["nextest", "run", "--workspace", "--no-tests=pass"]).args(arguments))?;
     } else {
         process::run(tests(&["test", "--workspace", "--all-targets"]).args(arguments))?;
+    }
+    // Who asks for one test does not want these.
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    match fuzz_api::tool() {
+        Err(error) if !in_ci => println!("the API is not fuzzed: {error:#}"),
+        tool => fuzz_api::run_with((&tool?, &binaries), &fuzz_api::Options::default())?,
+    }
+    crash::short(binaries)
+}
     }
     // Who asks for one test does not want it.
     if arguments.is_empty() { crash::short(binaries) } else { Ok(()) }

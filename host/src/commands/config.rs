@@ -62,7 +62,7 @@ pub(crate) fn config(config: &Config, source: &Source, command: ConfigCommand) -
 }
 
 /// Keys whose values say whose business it is.
-const PRIVATE: [&str; 17] = [
+const PRIVATE: [&str; 18] = [
     "client_id",
     "user",
     "key_id",
@@ -80,6 +80,7 @@ const PRIVATE: [&str; 17] = [
     "scope",
     "application_id",
     "redirect_uri",
+    "tenant",
 ];
 
 /// Puts `…` and the last two characters in the place of what is private, so that two values can still be told apart.

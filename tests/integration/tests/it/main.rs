@@ -8,13 +8,15 @@
 //! take back what was posted; `fusion_campaign` loses a third of the answers about ten thousand documents;
 //! `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
 //! `versions` puts one into use; `catalog` imports
-//! catalogs and resolves what waits for them, `many_daemons` shares one PostgreSQL database, `corrections` changes the mapping of posted months; `audit` verifies what a
-//! run leaves behind, alters it and has it found. A test that needs components says so when `cargo xtask plugins` has
+//! catalogs and resolves what waits for them, `many_daemons` shares one PostgreSQL database, `corrections` changes the
+//! mapping of posted months; `audit` verifies what a run leaves behind, alters it and has it found; `api` asks a real daemon
+//! over HTTP. A test that needs components says so when `cargo xtask plugins` has
 //! not been run.
 
 #![expect(clippy::print_stdout, reason = "a test prints its seed and the details of what was wrong")]
 
 mod adjusting;
+mod api;
 mod audit;
 mod catalog;
 mod corrections;
