@@ -288,6 +288,14 @@ pub(crate) fn entropy() -> ChaCha20Rng {
 }
 
 fn http(config: &Config) -> Result<HttpClient, Failure> {
+    http_client(config.exchanges_max, config.development)
+}
+
+/// A client with so many exchanges at once, perhaps also for plain HTTP to this machine.
+///
+/// # Errors
+/// The machine has no certificates.
+pub(crate) fn http_client(exchanges_max: usize, loopback_http: bool) -> Result<HttpClient, Failure> {
     let version = env!("CARGO_PKG_VERSION");
     Ok(HttpClient::new(HttpOptions {
         user_agent: format!("ml-connector/{version} (Language=Rust; Platform={})", std::env::consts::OS),
@@ -296,9 +304,17 @@ fn http(config: &Config) -> Result<HttpClient, Failure> {
         timeout: Duration::from_secs(120),
         // Amazon's pages have at most 10 MB.
         body_bytes_max: 16 << 20,
-        exchanges_max: config.exchanges_max,
-        loopback_http: config.development,
+        exchanges_max,
+        loopback_http,
     })?)
+}
+
+/// The clock of a configuration, for what opens no store.
+///
+/// # Errors
+/// The remote's clock cannot be read.
+pub(crate) async fn clock_of(config: &Config) -> Result<AppClock, Failure> {
+    clock(config, http(config)?).await
 }
 
 async fn clock(config: &Config, http: HttpClient) -> Result<AppClock, Failure> {

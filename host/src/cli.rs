@@ -43,6 +43,27 @@ pub(crate) enum Command {
         #[arg(long, hide = true)]
         account: Option<PathBuf>,
     },
+    /// Ask what a configuration needs, and write one that works, with a starter catalog and a master key
+    Init(commands::InitRequest),
+    /// Write a copy of the database to a new file, while the daemon runs or not
+    Backup {
+        /// The new file
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a copy in the database's place: its log is verified, and what may have been posted since is looked up in Fusion
+    /// before it is sent. Exit code 3: the log is not as it was written
+    Restore {
+        /// The copy; without it, the file that stands in the database's place is taken for one
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Seal the secrets that the configuration refers to into the database
     Credentials {
         #[command(subcommand)]

@@ -81,6 +81,10 @@ pub(crate) struct Config {
     /// Exchanges with the remotes under way at the same time, over all sellers.
     #[serde(default = "exchanges_max")]
     pub(crate) exchanges_max: usize,
+    /// Seconds that workers have for ending their cycle when the daemon is told to stop; then they are cut short, and what was
+    /// being sent is looked up at the next start.
+    #[serde(default = "drain_seconds")]
+    pub(crate) drain_seconds: u32,
     /// The clock.
     #[serde(default)]
     pub(crate) clock: ClockConfig,
@@ -202,6 +206,10 @@ fn tenant() -> String {
 
 fn exchanges_max() -> usize {
     32
+}
+
+fn drain_seconds() -> u32 {
+    60
 }
 
 fn lwa_url() -> String {

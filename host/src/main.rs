@@ -20,6 +20,7 @@ mod keys;
 mod pauses;
 mod reload;
 mod sandbox;
+mod service;
 mod signature;
 
 use std::io::IsTerminal as _;
@@ -59,6 +60,8 @@ fn main() -> ExitCode {
         }
     };
     let result = runtime.block_on(run(arguments));
+    // A mapper's call that goes on after its worker was cut short ends with the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     if let Some(Err(error)) = account.map(|account| account.write()) {
         commands::complain(&format!("where the time went cannot be written: {error}"));
     }
@@ -122,12 +125,17 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Command::Doctor { json } = arguments.command {
         return commands::doctor(&source, json).await;
     }
+    if let Command::Init(request) = arguments.command {
+        return commands::init(&source, request).await;
+    }
     let Some(command) = run_without_config(arguments.command).await? else { return Ok(()) };
     let config = config_load::load(&source)?;
     match command {
         Command::Serve { until, kill_at, account: _ } => {
             commands::serve(config, source, until, kill_at).await
         }
+        Command::Backup { to, json } => commands::backup(config, &to, json).await,
+        Command::Restore { from, json } => commands::restore(config, from, json).await,
         Command::Credentials { command: CredentialsCommand::Import } => {
             commands::import_credentials(config).await
         }
@@ -175,9 +183,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::ApiKey { command } => commands::api_key(config, command).await,
         Command::Check => commands::check(config).await,
         Command::Config { command } => commands::config(&config, &source, command),
-        Command::Completions { .. } | Command::Man { .. } | Command::Doctor { .. } | Command::Openapi => {
-            Ok(())
-        }
+        Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Doctor { .. }
+        | Command::Openapi
+        | Command::Init(_) => Ok(()),
         Command::Fusion { command: FusionCommand::Check { seller, json } } => {
             commands::fusion_check(config, seller.as_deref(), json).await
         }

@@ -13,6 +13,7 @@ use crate::app::{App, configured_catalog};
 use crate::commands::with_causes;
 use crate::config::{Config, SellerConfig};
 use crate::config_load::{self, Source};
+use crate::service;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -48,7 +49,10 @@ impl Reload {
             }
         };
         while hangups.recv().await.is_some() {
-            match self.again(app).await {
+            service::reloading();
+            let again = self.again(app).await;
+            service::ready();
+            match again {
                 Ok(told) => tracing::info!(sellers = told, "the configuration was read again"),
                 Err(error) => {
                     tracing::error!(error = %with_causes(&*error), "the configuration has a mistake: what was read before counts");

@@ -12,7 +12,7 @@ use ml_connector_domain::ledger::purpose;
 use ml_connector_domain::{Date, SellerId};
 use ml_connector_storage::{Change, Store, StoreError};
 
-use super::{Outcome, complain, say};
+use super::{Outcome, say};
 use crate::app::{App, entropy};
 use crate::config::Config;
 use crate::credentials::{CredentialStore, Kind};
@@ -307,8 +307,11 @@ impl Checkpoints {
         }
     }
 
-    /// Says so if the newest checkpoint of the file is over more events than there are: a backup was put back, or the
-    /// tail was cut.
+    /// Refuses a database that has fewer events than the file's newest checkpoint signs: a backup was put back, or the
+    /// tail was cut. It does not know what was posted since.
+    ///
+    /// # Errors
+    /// It is one, or that could not be found out.
     pub(crate) async fn compare_with_file(&self) -> Outcome {
         let Some(frontier) = self.store.log_frontier().await? else { return Ok(()) };
         if !self.file.exists() {
@@ -321,13 +324,14 @@ impl Checkpoints {
             .map(|c| c.size)
             .max();
         if newest.is_some_and(|newest| newest > frontier.size()) {
-            complain(&format!(
-                "AUD-BEHIND: {} signs {} events and the database has {}: a backup was put back, or the tail was cut: run \
-                 `ml-connector audit verify`",
+            return Err(format!(
+                "AUD-BEHIND: {} signs {} events and the database has {}: it does not know what was posted since. If a backup \
+                 was put back, run `ml-connector restore`; if none was, the log's tail was cut: run `ml-connector audit verify`",
                 self.file.display(),
                 newest.unwrap_or_default(),
                 frontier.size()
-            ));
+            )
+            .into());
         }
         Ok(())
     }

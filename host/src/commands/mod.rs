@@ -3,12 +3,14 @@
 mod amazon;
 mod api_key;
 mod audit;
+mod backup;
 pub(crate) mod catalog;
 mod config;
 mod correct;
 mod correct_range;
 mod doctor;
 mod fusion;
+mod init;
 mod look;
 pub(crate) mod mapper;
 mod reconcile;
@@ -29,11 +31,13 @@ pub(crate) use audit::{
     NotAsItWas, VerifyRequest, audit_checkpoint, audit_key, audit_verify, evidence, evidence_verify,
     export_hledger,
 };
+pub(crate) use backup::{backup, restore};
 pub(crate) use config::{ConfigCommand, config, config_without_file};
 pub(crate) use correct::correct;
 pub(crate) use correct_range::{RangeRequest, correct_range};
 pub(crate) use doctor::doctor;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
+pub(crate) use init::{InitRequest, init};
 pub(crate) use look::{explain, report, review};
 pub(crate) use reconcile::{Format as ReconcileFormat, reconcile};
 pub(crate) use reverse::reverse;

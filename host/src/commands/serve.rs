@@ -10,7 +10,7 @@ use ml_connector_api::{Served, Workers};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::worker::{Live, Until};
-use ml_connector_pipeline::{Parts, Seller};
+use ml_connector_pipeline::{Parts, Seller, post};
 use ml_connector_storage::crash::{self, KillPoint};
 use ml_connector_storage::{CatalogChange, Change, MapperChange};
 use rand::Rng as _;
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::audit::{Checkpoints, signing_key};
+use super::backup::refuse_a_copy;
 use super::secrets::configured;
 use super::{Outcome, with_causes};
 use crate::api::Listening;
@@ -31,9 +32,10 @@ use crate::credentials::Kind;
 use crate::database::Place;
 use crate::reload::Reload;
 use crate::sandbox::Sandbox;
+use crate::service::{self, StopSignals};
 use crate::signature;
 
-/// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first.
+/// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first, within a bound.
 pub(crate) async fn serve(
     config: Config,
     source: Source,
@@ -68,12 +70,14 @@ pub(crate) async fn serve(
         file: app.config.path(&app.config.audit.checkpoints),
         every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
     };
-    checkpoints.compare_with_file().await?;
+    refuse_a_copy(&*app.store, &checkpoints).await?;
     keep_what_decides(&app, &sellers, now).await?;
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     let mut jobs = Vec::new();
     let mut told = HashMap::new();
+    // Those of a file: what is leased may be another daemon's by the time it would be looked at.
+    let mut alone = Vec::new();
     let (pulse, mut served) = (Pulse::default(), Vec::new());
     let count = sellers.len().max(1);
     for (n, ((seller, parts), of)) in sellers.into_iter().zip(&app.config.sellers).enumerate() {
@@ -85,6 +89,9 @@ pub(crate) async fn serve(
         let (catalog, catalog_hash) = (Arc::clone(&seller.catalog), seller.catalog_hash.clone());
         let (sender, live) = watch::channel(Live { cadence, catalog, catalog_hash });
         told.insert(seller.id.clone(), sender);
+        if matches!(place, Place::File(_)) {
+            alone.push((parts.clone(), seller.clone()));
+        }
         served.push(Served {
             tenant: of.tenant.clone(),
             seller: seller.clone(),
@@ -99,7 +106,8 @@ pub(crate) async fn serve(
         // How many of the sellers are this daemon's is for the leases to say.
         Place::Server(_) => 0,
     };
-    let listening = Listening::begin((&app, &sandbox), served, Workers { pulse, expected }).await?;
+    let listening =
+        Listening::begin((&app, &sandbox), served, Workers { pulse: pulse.clone(), expected }).await?;
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
     unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
@@ -111,14 +119,21 @@ pub(crate) async fn serve(
         }
     }
     let reload = Reload::new(source, &app.config, told)?;
-    tokio::select! {
-        () = ended(&mut workers) => {}
-        () = reload.run(&app) => {}
-        () = asked_to_stop() => {
+    let mut signals = StopSignals::listen();
+    service::ready();
+    let drained = tokio::select! {
+        () = ended(&mut workers) => Ok(Drained::AtRest),
+        () = reload.run(&app) => Ok(Drained::AtRest),
+        () = service::keep_alive(&pulse, app.clock.shared()) => Ok(Drained::AtRest),
+        () = signals.next() => {
             tracing::info!("stopping: workers end their cycle");
+            service::stopping();
             shutdown.cancel();
-            ended(&mut workers).await;
+            drain(&mut workers, &mut signals, Duration::from_secs(app.config.drain_seconds.into())).await
         }
+    };
+    if drained? == Drained::Cut {
+        forget_nothing(&alone).await;
     }
     if let Some(listening) = listening {
         listening.end().await;
@@ -128,6 +143,58 @@ pub(crate) async fn serve(
     ended(&mut unsigned).await;
     app.store.close().await;
     Ok(())
+}
+
+/// How workers ended that were told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drained {
+    /// Each at the end of its cycle.
+    AtRest,
+    /// In the middle of it: it took too long.
+    Cut,
+}
+
+/// Lets the workers end their cycles, for so long at most.
+///
+/// # Errors
+/// A second signal came: nothing is waited for then.
+async fn drain(
+    workers: &mut JoinSet<()>,
+    signals: &mut StopSignals,
+    bound: Duration,
+) -> Result<Drained, Box<dyn std::error::Error>> {
+    tokio::select! {
+        () = ended(workers) => return Ok(Drained::AtRest),
+        () = signals.next() => {
+            workers.abort_all();
+            return Err("SVC-CUT: a second signal ended the daemon in the middle of a cycle; the next start looks up what \
+                        was being sent"
+                .into());
+        }
+        () = service::wait(bound) => {}
+    }
+    tracing::warn!(
+        seconds = bound.as_secs(),
+        "workers did not end their cycle in time (drain_seconds): they are cut short"
+    );
+    workers.abort_all();
+    while workers.join_next().await.is_some() {}
+    Ok(Drained::Cut)
+}
+
+/// Declares what was being sent when workers were cut short as unknown. Where that fails the next start does so.
+async fn forget_nothing(alone: &[(Parts, Seller)]) {
+    for (parts, seller) in alone {
+        match post::recover(parts, seller).await {
+            Ok(0) => {}
+            Ok(unknown) => {
+                tracing::info!(seller = %seller.id, unknown, "what was being sent is looked up at the next start")
+            }
+            Err(error) => {
+                tracing::warn!(seller = %seller.id, error = %with_causes(&error), "the next start does so")
+            }
+        }
+    }
 }
 
 /// A worker for each seller: no other daemon has the file.
@@ -204,20 +271,6 @@ async fn ended(workers: &mut JoinSet<()>) {
     while let Some(result) = workers.join_next().await {
         if let Err(error) = result {
             tracing::error!(error = %with_causes(&error), "a worker ended unexpectedly");
-        }
-    }
-}
-
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        Err(error) => {
-            tracing::warn!(%error, "cannot listen for SIGTERM");
-            let _interrupted = tokio::signal::ctrl_c().await;
         }
     }
 }

@@ -35,6 +35,7 @@ pub mod reach;
 pub mod reconcile;
 pub mod refusal;
 pub mod region;
+pub mod restored;
 pub mod reversal;
 pub mod settlement;
 pub mod shipment;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! planned --start--> sending --accepted--> confirmed      (planned --withheld--> rejected)
-//!    ^                  |  \--in progress-> submitted --done--> confirmed
+//!    ^                  |                                 (planned --look first--> unknown)
+//!    |                  |  \--in progress-> submitted --done--> confirmed
 //!    |                  |                       \--failed--> rejected
 //!    |                  |--refused--> rejected
 //!    |                  \--lost, crash--> unknown --found--> confirmed
@@ -34,6 +35,9 @@ pub enum State {
         attempts: u32,
         /// Earliest next attempt.
         not_before: Timestamp,
+        /// When look-ups last proved that it is not in Fusion.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        absent_at: Option<Timestamp>,
     },
     /// The first byte may have left.
     Sending {
@@ -85,6 +89,8 @@ pub enum State {
 pub enum Event {
     /// A worker takes it up.
     Start,
+    /// A database that was put back from a copy may have sent it: it is looked up before it is sent.
+    LookFirst,
     /// Fusion answered: it is in.
     Accepted(FusionId),
     /// Fusion answered: a job works on it.
@@ -192,15 +198,16 @@ pub fn decide(
         State::Unknown { attempt, negatives, next_look: later(now, patience.hold_off), since, dead_end }
     };
     let next = match (state, event) {
-        (State::Planned { attempts, not_before }, Event::Start) if *not_before <= now => {
+        (State::Planned { attempts, not_before, .. }, Event::Start) if *not_before <= now => {
             State::Sending { attempt: attempts + 1 }
         }
+        (State::Planned { attempts, .. }, Event::LookFirst) => unknown(*attempts, 0, now, None),
         (State::Planned { .. }, Event::Withheld(refusals)) => State::rejected(refusals),
-        (State::Planned { attempts, .. }, Event::Postponed(not_before)) => {
-            State::Planned { attempts: *attempts, not_before: not_before.max(now) }
+        (State::Planned { attempts, absent_at, .. }, Event::Postponed(not_before)) => {
+            State::Planned { attempts: *attempts, not_before: not_before.max(now), absent_at: *absent_at }
         }
         (State::Sending { attempt }, Event::Postponed(not_before)) => {
-            State::Planned { attempts: attempt.saturating_sub(1), not_before: not_before.max(now) }
+            planned(attempt.saturating_sub(1), not_before.max(now))
         }
         (State::Sending { .. }, Event::Accepted(fusion_id)) => State::Confirmed { fusion_id },
         (State::Sending { attempt }, Event::InProgress(request)) => State::Submitted {
@@ -219,9 +226,7 @@ pub fn decide(
         (State::Sending { .. } | State::Submitted { .. }, Event::Refused(refusals)) => {
             State::rejected(refusals)
         }
-        (State::Sending { attempt }, Event::NotSent(not_before)) => {
-            State::Planned { attempts: *attempt, not_before: not_before.max(now) }
-        }
+        (State::Sending { attempt }, Event::NotSent(not_before)) => planned(*attempt, not_before.max(now)),
         (State::Sending { attempt }, Event::Lost | Event::Interrupted) => unknown(*attempt, 0, now, None),
         (State::Sending { attempt }, Event::Contested(refusal)) => unknown(*attempt, 0, now, Some(refusal)),
         (State::Submitted { attempt, since, .. }, Event::StillRunning | Event::LookUpFailed)
@@ -286,7 +291,11 @@ fn not_there(attempt: u32, dead_end: Option<&Refusal>, now: Timestamp) -> State 
             "ask Oracle support what fails in Fusion when this document is created",
         )]);
     }
-    State::Planned { attempts: attempt, not_before: now }
+    State::Planned { attempts: attempt, not_before: now, absent_at: Some(now) }
+}
+
+fn planned(attempts: u32, not_before: Timestamp) -> State {
+    State::Planned { attempts, not_before, absent_at: None }
 }
 
 impl State {
@@ -297,7 +306,7 @@ impl State {
 
     /// A new posting, which may be sent at once.
     pub fn new(now: Timestamp) -> Self {
-        Self::Planned { attempts: 0, not_before: now }
+        planned(0, now)
     }
 
     /// What to do now, if anything.
@@ -359,7 +368,21 @@ mod tests {
         let once = decide(&unknown, Event::Absent, at(121), PATIENCE).expect("one negative");
         assert_eq!(once.name(), "unknown");
         let twice = decide(&once, Event::Absent, at(241), PATIENCE).expect("two negatives");
-        assert_eq!(twice, State::Planned { attempts: 1, not_before: at(241) });
+        assert_eq!(twice, State::Planned { attempts: 1, not_before: at(241), absent_at: Some(at(241)) });
+    }
+
+    #[test]
+    fn what_may_stand_in_fusion_already_is_looked_up_first_and_counts_no_attempt() {
+        let state = decide(&State::new(at(0)), Event::LookFirst, at(0), PATIENCE).expect("is looked up");
+        assert!(matches!(state, State::Unknown { attempt: 0, negatives: 0, .. }), "{state:?}");
+        assert!(decide(&state, Event::Start, at(500), PATIENCE).is_err(), "it is not sent before");
+        let found = decide(&state, Event::Found("7".into()), at(121), PATIENCE).expect("found");
+        assert_eq!(found, State::Confirmed { fusion_id: "7".into() });
+        let once = decide(&state, Event::Absent, at(121), PATIENCE).expect("one negative");
+        let twice = decide(&once, Event::Absent, at(241), PATIENCE).expect("two negatives");
+        assert_eq!(twice, State::Planned { attempts: 0, not_before: at(241), absent_at: Some(at(241)) });
+        let waits = decide(&twice, Event::Postponed(at(300)), at(242), PATIENCE).expect("waits");
+        assert!(matches!(waits, State::Planned { absent_at: Some(proof), .. } if proof == at(241)));
     }
 
     #[test]
@@ -430,6 +453,7 @@ mod tests {
     fn any_event() -> impl Strategy<Value = Event> {
         prop_oneof![
             Just(Event::Start),
+            Just(Event::LookFirst),
             Just(Event::Accepted(FusionId::from("1"))),
             Just(Event::InProgress("9".into())),
             Just(Event::Refused(Vec::new())),
@@ -463,7 +487,7 @@ mod tests {
                     Event::NotSent(_) | Event::Postponed(_) => proof = true,
                     Event::Absent => { negatives += u32::from(state.name() == "unknown"); proof = negatives >= PATIENCE.negatives; }
                     Event::Lost | Event::Contested(_) | Event::Interrupted | Event::StillRunning | Event::LeftOut
-                    | Event::InProgress(_) => negatives = 0,
+                    | Event::InProgress(_) | Event::LookFirst => negatives = 0,
                     _ => {}
                 }
                 state = next;

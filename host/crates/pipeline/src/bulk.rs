@@ -20,7 +20,7 @@ use ml_connector_storage::{Change, DocumentRow};
 
 use crate::before;
 use crate::post::{Learnt, Posted, judged_ready, left_out, look_up, moved, next_attempt, patience};
-use crate::{Parts, Seller, StageError};
+use crate::{Parts, Seller, StageError, restored};
 
 /// Documents in one import. With the lines' bound it keeps a zip far below the 250 MB that Fusion takes.
 const DOCUMENTS_MAX: usize = 500;
@@ -43,6 +43,7 @@ pub async fn bulk(parts: &Parts, seller: &Seller) -> Result<Posted, StageError> 
     follow(parts, seller, &mut posted).await?;
     let now = parts.clock.now();
     let due = parts.store.due_postings(&seller.id, now, DUE_MAX).await?;
+    let due = restored::look_first(parts, seller, due).await?;
     let first = |row: &DocumentRow| matches!(row.state, State::Planned { attempts: 0, .. });
     let (mut invoices, mut memos) = (Vec::new(), Vec::new());
     for row in due.into_iter().filter(first) {

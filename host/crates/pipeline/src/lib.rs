@@ -46,6 +46,7 @@ pub mod receipts;
 pub mod reconcile;
 pub mod report;
 pub mod resolve;
+pub mod restored;
 pub mod reverse;
 pub mod seller;
 pub mod settle;

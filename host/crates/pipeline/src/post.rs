@@ -24,7 +24,7 @@ use ml_connector_storage::{Change, DocumentRow, ReviewDraft, StoreError};
 use crate::before::{self, Ready};
 use crate::map::ToReview;
 use crate::reconcile::expected;
-use crate::{Parts, Seller, StageError, audit, kind};
+use crate::{Parts, Seller, StageError, audit, kind, restored};
 
 /// Documents under way at once. Oracle publishes no limit; ten concurrent calls are what cautious clients use.
 const CONCURRENT: u32 = 8;
@@ -148,6 +148,7 @@ async fn start(
             None => {}
         }
     }
+    let to_send = restored::look_first(parts, seller, to_send).await?;
     for chunk in to_send.chunks(CONCURRENT as usize) {
         let judged = join_all(chunk.iter().map(|row| before::check(parts, seller, row))).await;
         for (row, ready) in chunk.iter().zip(judged) {
@@ -227,7 +228,11 @@ async fn act(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) 
                 Err(error) => unanswered(&error),
             }
         }
-        _ => followed_up(parts, row, look_up(parts, seller, row).await).await,
+        _ => {
+            let learnt = look_up(parts, seller, row).await;
+            let learnt = restored::cut_otherwise(parts, seller, row, learnt).await;
+            followed_up(parts, row, learnt).await
+        }
     }
 }
 
@@ -261,7 +266,7 @@ async fn followed_up(parts: &Parts, row: &DocumentRow, learnt: Learnt) -> Learnt
 }
 
 /// A question that failed teaches nothing about the document.
-fn unanswered(error: &SourceError) -> Learnt {
+pub(crate) fn unanswered(error: &SourceError) -> Learnt {
     Learnt { barred: before::barred(error), ..Learnt::new(Event::LookUpFailed, error.to_string()) }
 }
 
@@ -368,6 +373,10 @@ pub(crate) fn moved(
         Event::Found(_) | Event::FoundDifferent(_) | Event::Absent | Event::LookUpFailed => Audited::LookedUp,
         _ => Audited::Answered,
     };
+    let found = matches!(event, Event::Found(_) | Event::FoundDifferent(_));
+    // It stands there, and this database has never sent it: only one that was put back looks up what it has not sent.
+    let unsent = found && matches!(row.state, State::Unknown { attempt: 0, .. });
+    let words = if unsent { format!("{}: {words}", restored::FOUND) } else { words };
     let state = decide(&row.state, event, now, patience(seller, row))?;
     let id: &SellerId = &seller.id;
     let detail = format!("{}: {words} ({})", row.document.key, state.name());

@@ -55,7 +55,7 @@ pub use mapper_versions::{
     RecordedBatch, ShadowTotals, VersionRow, VersionState,
 };
 pub use operations::{
-    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, OperationsChange, PlannedDocument,
+    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, OperationsChange, PlannedDocument, Restoration,
     ReviewFilter, SellerCount, SellerEvent, SellerPause, SellerReviews, StreamState,
 };
 pub use postgres::PostgresStore;
@@ -95,6 +95,17 @@ pub enum StoreError {
     /// The database was made by a newer version, or a migration failed.
     #[error("STO-MIGRATE: the database does not fit this version of ml-connector")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A copy of the database could not be written.
+    #[error(
+        "STO-COPY: cannot write the copy {path}: name a file that does not exist yet, in a folder with room for it"
+    )]
+    Copy {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A statement failed.
     #[error("STO-QUERY: {what} failed")]
     Query {

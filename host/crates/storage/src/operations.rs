@@ -26,6 +26,13 @@ pub enum OperationsChange {
         /// `None` resumes it. A seller that rests already goes on resting since when it did.
         pause: Option<SellerPause>,
     },
+    /// Says that the database was put back from a copy: what it has not sent may have been sent nevertheless.
+    Restored {
+        /// How many audit events it had then.
+        events: u64,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 /// A key of the API.
@@ -56,6 +63,17 @@ pub struct SellerPause {
     pub since: Timestamp,
     /// Who wanted that.
     pub by: String,
+}
+
+/// Whether a database is a copy, or was put back from one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Restoration {
+    /// When it was put back last.
+    pub restored_at: Option<Timestamp>,
+    /// Whether it is a copy that nobody put back yet.
+    pub is_copy: bool,
+    /// When that copy was taken.
+    pub taken_at: Option<Timestamp>,
 }
 
 /// A request that is to be answered once.
@@ -204,6 +222,9 @@ pub trait Operations: Send + Sync {
 
     /// Whether a seller's worker rests.
     async fn seller_pause(&self, seller: &SellerId) -> Result<Option<SellerPause>>;
+
+    /// Whether the database is a copy, or was put back from one.
+    async fn restoration(&self) -> Result<Restoration>;
 
     /// Where all streams stand; with a seller, its own.
     async fn stream_states(&self, seller: Option<&SellerId>) -> Result<Vec<StreamState>>;

@@ -293,7 +293,7 @@ async fn pain_18_after_a_429_nothing_is_sent_before_its_time() {
         plan(&connected, &document).await;
         faults(&connected, fault);
         post_once(&connected, "POST erpintegrations").await;
-        let State::Planned { attempts, not_before } = state(&connected, &document).await else {
+        let State::Planned { attempts, not_before, .. } = state(&connected, &document).await else {
             panic!("{name}: {:?}", state_names(&connected).await)
         };
         let wait = not_before.duration_since(connected.parts.clock.now());

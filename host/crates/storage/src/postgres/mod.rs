@@ -66,6 +66,8 @@ mod mapper_versions;
 mod operations;
 #[path = "../sql/read.rs"]
 mod read;
+#[path = "../sql/restored.rs"]
+mod restored;
 #[path = "../sql/reviews.rs"]
 mod reviews;
 #[path = "../sql/rows.rs"]

@@ -6,7 +6,7 @@ use sqlx::query;
 
 use super::apply::Tx;
 use super::rows::{from_json, get, millis, timestamp, to_json};
-use super::{OwnStore, Row};
+use super::{OwnStore, Row, restored};
 use crate::operations::{AnswerClaim, ApiKey, Claimed, OperationsChange, SellerPause};
 use crate::{Result, StoreError, failed};
 
@@ -61,6 +61,7 @@ pub(super) async fn apply(tx: &mut Tx, change: OperationsChange) -> Result<()> {
         OperationsChange::Pause { seller, pause: None } => {
             query("DELETE FROM seller_pause WHERE seller = $1").bind(seller.as_str().to_owned())
         }
+        OperationsChange::Restored { events, at } => return restored::restored(tx, events, at).await,
     };
     statement.execute(&mut **tx).await.map_err(failed("changing what operators set"))?;
     Ok(())

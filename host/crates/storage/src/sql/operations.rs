@@ -8,8 +8,8 @@ use super::read::{audit_row, region, review_row};
 use super::rows::{count, document, get, millis, optional_money, timestamp};
 use super::{MIGRATIONS, OwnStore, Row};
 use crate::operations::{
-    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, PlannedDocument, ReviewFilter, SellerCount,
-    SellerEvent, SellerPause, SellerReviews, StreamState,
+    AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, PlannedDocument, Restoration, ReviewFilter,
+    SellerCount, SellerEvent, SellerPause, SellerReviews, StreamState,
 };
 use crate::{Result, ReviewRow, failed};
 
@@ -50,6 +50,10 @@ impl Operations for OwnStore {
 
     async fn seller_pause(&self, seller: &SellerId) -> Result<Option<SellerPause>> {
         self.pause_of(seller).await
+    }
+
+    async fn restoration(&self) -> Result<Restoration> {
+        self.restoration_state().await
     }
 
     async fn stream_states(&self, seller: Option<&SellerId>) -> Result<Vec<StreamState>> {

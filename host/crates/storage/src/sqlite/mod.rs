@@ -29,6 +29,7 @@ macro_rules! as_bytes {
     };
 }
 
+mod copy;
 #[cfg(test)]
 mod tests;
 
@@ -56,6 +57,8 @@ mod mapper_versions;
 mod operations;
 #[path = "../sql/read.rs"]
 mod read;
+#[path = "../sql/restored.rs"]
+mod restored;
 #[path = "../sql/reviews.rs"]
 mod reviews;
 #[path = "../sql/rows.rs"]

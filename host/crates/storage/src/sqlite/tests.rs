@@ -1,5 +1,6 @@
 //! What only a file has, and the store that the suite is run on.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,9 +10,9 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::suite::log::assert_whole;
-use super::suite::{event, raw};
+use super::suite::{at, event, raw};
 use super::{MIGRATIONS, SqliteStore};
-use crate::{AuditLog as _, Result, Store as _};
+use crate::{AuditLog as _, Change, Operations as _, OperationsChange, Restoration, Result, Store as _};
 
 /// A store in a file of its own, removed at the end.
 pub(super) struct Fresh {
@@ -126,4 +127,40 @@ async fn writes_go_on_once_there_is_room_again() {
         store.apply(vec![raw(&format!("O{n}"), &large, n)]).await.expect("there is room again");
     }
     assert_eq!(fresh.pending().await.len(), 4, "nothing half done is left of the first");
+}
+
+#[tokio::test]
+async fn a_copy_is_whole_belongs_to_its_owner_and_says_that_it_is_one() {
+    let fresh = Fresh::open().await.expect("a file");
+    fresh.apply(vec![raw("113-1", "{}", 0)]).await;
+    fresh.apply(vec![event("113-1")]).await;
+    let to = fresh.path.with_extension("copy");
+    let _left_over = std::fs::remove_file(&to);
+    let events = fresh.store.back_up(&to, at(5)).await.expect("copies");
+    let log = fresh.store.log_frontier().await.expect("reads").expect("a log");
+    assert_eq!(events, log.size());
+    let mode = std::fs::metadata(&to).expect("a copy").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(
+        fresh.store.restoration().await.expect("reads"),
+        Restoration::default(),
+        "the original is none"
+    );
+
+    let before = std::fs::read(&to).expect("reads");
+    let again = fresh.store.back_up(&to, at(6)).await.expect_err("it exists");
+    assert!(again.to_string().starts_with("STO-COPY"), "{again}");
+    assert_eq!(before, std::fs::read(&to).expect("reads"), "it was written over");
+
+    let copy = Fresh { store: SqliteStore::open(&to).await.expect("opens"), path: to };
+    let state = copy.store.restoration().await.expect("reads");
+    assert_eq!(state, Restoration { restored_at: None, is_copy: true, taken_at: Some(at(5)) });
+    assert_eq!(copy.pending().await, [("113-1".to_owned(), "{}".to_owned())]);
+    assert_eq!(copy.store.log_frontier().await.expect("reads"), Some(log));
+
+    copy.apply(vec![Change::Operations(OperationsChange::Restored { events, at: at(9) })]).await;
+    let state = copy.store.restoration().await.expect("reads");
+    assert_eq!(state, Restoration { restored_at: Some(at(9)), is_copy: false, taken_at: None });
+    copy.apply(vec![Change::Operations(OperationsChange::Restored { events, at: at(99) })]).await;
+    assert_eq!(copy.store.restoration().await.expect("reads").restored_at, Some(at(99)), "the last counts");
 }

@@ -29,7 +29,7 @@ impl Fresh {
     }
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + seconds).expect("in range")
 }
 
@@ -228,7 +228,7 @@ async fn postings_are_due_in_their_order_and_end() {
     let Some(fresh) = Fresh::open().await else { return };
     let documents = [invoice("O1", 0), invoice("O2", 0)];
     fresh.apply(documents.iter().map(|document| plan(document, document.subject())).collect()).await;
-    let later = State::Planned { attempts: 1, not_before: at(60) };
+    let later = State::Planned { attempts: 1, not_before: at(60), absent_at: None };
     let moved = |state| Change::Posting { key: documents[0].key.clone(), state, at: at(1) };
     fresh.apply(vec![moved(later.clone())]).await;
     let due = async |now| {

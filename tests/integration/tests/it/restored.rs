@@ -1,0 +1,155 @@
+//! A database that is put back from a copy taken while the daemon ran: it goes on without doubling or losing anything.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use ml_connector_simulator::scenario::ScenarioOptions;
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::process::{Installed, words};
+use crate::support::small;
+
+/// What Fusion holds, by kind.
+fn posted(installed: &Installed) -> BTreeMap<&'static str, u64> {
+    let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
+    let count = |kind: &'static str| (kind, truth["fusion"][kind].as_u64().expect("a count"));
+    BTreeMap::from(["invoices", "credit_memos", "journal_batches"].map(count))
+}
+
+/// Every figure of the simulator's verdict that is not zero.
+fn wrong(installed: &Installed) -> Vec<(String, u64)> {
+    let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
+    println!("{}", truth["verdict"]["details"]);
+    let verdict = truth["verdict"].as_object().expect("a verdict");
+    let figures = verdict.iter().filter_map(|(name, figure)| Some((name.clone(), figure.as_u64()?)));
+    figures.filter(|(_, count)| *count != 0).collect()
+}
+
+/// Waits until Fusion holds what is wanted while the daemon works.
+async fn wait_for(
+    installed: &Installed,
+    daemon: &mut tokio::process::Child,
+    wanted: impl Fn(&BTreeMap<&'static str, u64>) -> bool,
+) -> BTreeMap<&'static str, u64> {
+    loop {
+        let now = posted(installed);
+        if wanted(&now) {
+            return now;
+        }
+        assert!(daemon.try_wait().expect("asks").is_none(), "the daemon ended by itself with {now:?} posted");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Documents of each kind that were found although the database had never sent them.
+async fn found_after_restore(installed: &Installed) -> BTreeMap<String, i64> {
+    let options = SqliteConnectOptions::new().filename(installed.path("connector.sqlite"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let rows = sqlx::query(
+        "SELECT substr(detail, 1, 1) AS kind, count(*) AS n FROM audit_event
+         WHERE action = 'looked_up' AND detail LIKE '%found-after-restore%' GROUP BY 1",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("reads");
+    pool.close().await;
+    rows.iter().map(|row| (row.get("kind"), row.get("n"))).collect()
+}
+
+/// Runs the daemon, copies its database under way, lets it post on, kills it and puts the copy back. Gives what was posted
+/// when the copy was taken and when the daemon was killed.
+async fn copy_post_kill_and_restore(installed: &Installed, journals_first: u64) {
+    let log = std::fs::File::create(installed.path("log")).expect("a file");
+    let mut daemon = installed.command(&["serve"]).stderr(log).spawn().expect("it starts");
+    wait_for(installed, &mut daemon, |now| {
+        now["journal_batches"] >= journals_first && now["credit_memos"] > 0
+    })
+    .await;
+    let copy = installed.path("copy.sqlite").display().to_string();
+    let said: Value =
+        serde_json::from_str(&installed.said(&["backup", "--to", &copy, "--json"]).await).expect("JSON");
+    assert!(said["events"].as_u64() > Some(0) && said["bytes"].as_u64() > Some(0), "{said}");
+    let mode = std::fs::metadata(&copy).expect("a copy").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "others may read the copy");
+    assert!(
+        installed.refused(&["backup", "--to", &copy]).await.contains("STO-COPY"),
+        "a copy is put over nothing"
+    );
+    let then = posted(installed);
+    let after = wait_for(installed, &mut daemon, |now| {
+        now["journal_batches"] >= then["journal_batches"] + 2 && now["invoices"] >= then["invoices"] + 5
+    })
+    .await;
+    println!("copied with {then:?} posted, killed with {after:?}");
+    daemon.kill().await.expect("is killed");
+
+    for end in ["", "-wal", "-shm"] {
+        let _none = std::fs::rename(
+            installed.path(&format!("connector.sqlite{end}")),
+            installed.path(&format!("lost{end}")),
+        );
+    }
+    // Whoever puts the copy there by hand is told.
+    std::fs::copy(&copy, installed.path("connector.sqlite")).expect("copies");
+    assert!(installed.refused(&["serve"]).await.contains("STO-IS-COPY"), "it posts from a copy");
+    let there = installed.refused(&["restore", "--from", &copy]).await;
+    assert!(there.contains("STO-RESTORE") && there.contains("exists"), "{there}");
+    for end in ["", "-wal", "-shm"] {
+        let _none = std::fs::remove_file(installed.path(&format!("connector.sqlite{end}")));
+    }
+    let restored = installed.said(&["restore", "--from", &copy]).await;
+    assert!(restored.contains("the log is as it was written"), "{restored}");
+}
+
+async fn assert_goes_on(installed: &Installed) {
+    let end = installed.scenario["end"].as_str().expect("an end");
+    installed.said(&["serve", "--until", end]).await;
+    assert_eq!(wrong(installed), [], "lost, doubled or different");
+    let verified = installed.run(&["audit", "verify"]).await;
+    assert!(verified.status.success(), "{}", words(&verified));
+    let report: Value = serde_json::from_str(&installed.said(&["report", "--json"]).await).expect("JSON");
+    assert_eq!(report["documents"]["unknown"], 0, "{report}");
+    // What a person has to look at is what was cut otherwise, and nothing else.
+    let review: Value = serde_json::from_str(&installed.said(&["review", "--json"]).await).expect("JSON");
+    let items = review["items"].as_array().expect("items");
+    assert!(items.iter().all(|item| item["code"] == "FUS-CUT-OTHERWISE"), "{review}");
+    assert_eq!(
+        report["documents"]["rejected"].as_u64(),
+        u64::try_from(items.len()).ok(),
+        "{report} {review}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_put_back_goes_on_without_doubling_or_losing_anything() {
+    let options = ScenarioOptions { days: 30, orders_per_day: 4, unmapped_percent: 0, ..small(401) };
+    let installed = Installed::start("restored", options).await;
+    copy_post_kill_and_restore(&installed, 1).await;
+    assert_goes_on(&installed).await;
+    let found = found_after_restore(&installed).await;
+    assert!(found["J"] >= 2 && found["I"] >= 5, "what the copy did not know was not looked up: {found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_behind_its_checkpoints_is_recognised_whoever_copied_it() {
+    let options = ScenarioOptions { days: 12, orders_per_day: 3, unmapped_percent: 0, ..small(402) };
+    let installed = Installed::start("behind", options).await;
+    let half = "2026-09-05T00:00:00Z";
+    installed.said(&["serve", "--until", half]).await;
+    std::fs::copy(installed.path("connector.sqlite"), installed.path("copy.sqlite")).expect("copies");
+    installed.said(&["serve", "--until", "2026-09-20T00:00:00Z"]).await;
+    for end in ["-wal", "-shm"] {
+        let _none = std::fs::remove_file(installed.path(&format!("connector.sqlite{end}")));
+    }
+    std::fs::copy(installed.path("copy.sqlite"), installed.path("connector.sqlite")).expect("copies");
+    let refused = installed.refused(&["serve"]).await;
+    assert!(refused.contains("AUD-BEHIND") && refused.contains("ml-connector restore"), "{refused}");
+    let said: Value = serde_json::from_str(&installed.said(&["restore", "--json"]).await).expect("JSON");
+    let aside = said["old_checkpoints"].as_str().expect("the old checkpoints are kept");
+    assert!(std::path::Path::new(aside).exists(), "{said}");
+    assert_goes_on(&installed).await;
+    assert!(found_after_restore(&installed).await["I"] > 0);
+}
