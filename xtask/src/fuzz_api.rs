@@ -67,6 +67,7 @@ pub(crate) fn run_with((schemathesis, binaries): (&Path, &Path), options: &Optio
     let scenario = get(&format!("{control}/control/scenario"))?;
     let setup = Setup { mapper: &mapper, start_from: &scenario["start"], cadence: CADENCE, regions: 1 };
     let config = config::write(&scenario, &urls, &folder, &setup)?;
+    unmapped(&scenario, &folder)?;
     let daemon = Daemon { binary: binaries.join("ml-connector"), config };
     daemon.answer(&["credentials", "import"])?;
     // What is asked about: two days of two sellers, booked.
@@ -81,6 +82,14 @@ pub(crate) fn run_with((schemathesis, binaries): (&Path, &Path), options: &Optio
     asked.with_context(|| format!("see {}", folder.display()))?;
     fs::remove_dir_all(&folder)?;
     Ok(())
+}
+
+/// Leaves the first seller a catalog without a rule: what it sells waits for a person.
+fn unmapped(scenario: &Value, folder: &Path) -> Result<()> {
+    let id = scenario["sellers"][0]["id"].as_str().context("a seller has no id")?;
+    let path = folder.join(format!("{id}.csv"));
+    let text = fs::read_to_string(&path)?;
+    Ok(fs::write(&path, text.lines().next().unwrap_or_default().to_owned() + "\n")?)
 }
 
 /// Lets the daemon listen, and lets one key ask as often as it can.
