@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use ml_connector_domain::{Clock as _, SellerId};
 use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::quiet::Expected;
-use ml_connector_pipeline::worker::{Cadence, Live, Until, Worker};
+use ml_connector_pipeline::worker::{Live, Until, Worker};
 use ml_connector_pipeline::{Parts, Seller};
 use ml_connector_remote::SystemClock;
 use ml_connector_storage::{Fence, LeaseRow, Store, StoreError};
@@ -29,7 +29,6 @@ const STREAM: &str = "worker";
 pub(crate) struct Job {
     pub(crate) seller: Seller,
     pub(crate) parts: Parts,
-    pub(crate) cadence: Cadence,
     pub(crate) live: watch::Receiver<Live>,
     pub(crate) expected: Expected,
     /// How long the first worker waits, so that not all begin at once.
@@ -42,10 +41,10 @@ impl Job {
     /// A worker that writes through a store.
     pub(crate) fn worker(&self, store: Arc<dyn Store>, delay: SignedDuration) -> Worker {
         let mut live = self.live.clone();
-        // It may have changed since the job was made.
-        live.mark_changed();
-        let parts = Parts { store, ..self.parts.clone() };
-        let worker = Worker::new(parts, self.seller.clone(), self.cadence).told_by(live);
+        // As it was told last: a worker that begins anew must not begin with what counted at the start, nor be woken for it.
+        let Live { cadence, catalog, catalog_hash } = live.borrow_and_update().clone();
+        let seller = Seller { catalog, catalog_hash, ..self.seller.clone() };
+        let worker = Worker::new(Parts { store, ..self.parts.clone() }, seller, cadence).told_by(live);
         worker.expecting(self.expected).watched_by(self.pulse.clone()).starting_after(delay)
     }
 }

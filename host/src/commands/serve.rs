@@ -99,7 +99,7 @@ pub(crate) async fn serve(
             live: live.clone(),
         });
         let (expected, pulse) = (of.quiet.expected(), pulse.clone());
-        jobs.push(Job { seller, parts, cadence, live, expected, delay, pulse });
+        jobs.push(Job { seller, parts, live, expected, delay, pulse });
     }
     let expected = match place {
         Place::File(_) => jobs.len(),

@@ -40,7 +40,10 @@ async fn wait_for(
             return now;
         }
         assert!(daemon.try_wait().expect("asks").is_none(), "the daemon ended by itself with {now:?} posted");
-        #[expect(clippy::disallowed_methods, reason = "the daemon is another process: no clock of ours is its")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the daemon is another process: no clock of ours is its"
+        )]
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
