@@ -92,11 +92,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Runs workers for this daemon's share until stopped, or until all of them have come to their time.
-    pub(crate) async fn run(self, jobs: Vec<Job>, shutdown: CancellationToken) {
+    /// `still` keeps a stepped clock from moving before there is a worker.
+    pub(crate) async fn run(self, jobs: Vec<Job>, still: Box<dyn Send + Sync>, shutdown: CancellationToken) {
         let jobs: BTreeMap<SellerId, Job> =
             jobs.into_iter().map(|job| (job.seller.id.clone(), job)).collect();
         let left = Arc::new(AtomicUsize::new(jobs.len()));
-        let mut team = Team { left, ..Team::default() };
+        let mut team = Team { left, still: Some(still), ..Team::default() };
         while !shutdown.is_cancelled() && team.done.len() < jobs.len() {
             if let Err(error) = self.tick(&jobs, &mut team, &shutdown).await {
                 // What is held runs on: should a lease run out meanwhile, the database refuses its worker.

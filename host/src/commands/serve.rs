@@ -108,14 +108,19 @@ pub(crate) async fn serve(
     };
     let listening =
         Listening::begin((&app, &sandbox), served, Workers { pulse: pulse.clone(), expected }).await?;
+    // Before anybody sleeps: the clock must not move until the workers have registered.
+    let still = app.clock.shared().register();
     let signing = CancellationToken::new();
     let mut unsigned: JoinSet<()> = JoinSet::new();
     unsigned.spawn(checkpoints.run(app.clock.shared(), app.clock.shared().register(), signing.clone()));
     match place {
-        Place::File(_) => work_alone(&app, jobs, until, (&mut workers, &shutdown, &signing)),
+        Place::File(_) => {
+            work_alone(&app, jobs, until, (&mut workers, &shutdown, &signing));
+            drop(still);
+        }
         Place::Server(_) => {
             let (cluster, shutdown) = (cluster(&app, until, signing.clone()), shutdown.clone());
-            workers.spawn(cluster.run(jobs, shutdown));
+            workers.spawn(cluster.run(jobs, still, shutdown));
         }
     }
     let reload = Reload::new(source, &app.config, told)?;
