@@ -1,6 +1,7 @@
 //! A configuration for a simulator of both remotes: it tells everything, its secrets included.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ml_connector_remote::Request;
 use serde_json::{Value, json};
@@ -9,6 +10,11 @@ use super::files::{CATALOG, KEY};
 use super::questions::{Answers, table};
 use super::{Draft, Failure};
 use crate::app::http_client;
+use crate::service::wait;
+
+/// How often, and after how long, the simulator's first line is looked for.
+const TRIES: u32 = 50;
+const BETWEEN: Duration = Duration::from_millis(200);
 
 /// Polls cost as much as in production, and a month is to pass in a minute: there are fewer.
 const MINUTES: [(&str, u32); 7] = [
@@ -37,6 +43,20 @@ pub(super) async fn draft(ready: &Path, answers: Answers) -> Result<Draft, Failu
     let answer = answer.map_err(|error| wrong(format!("the simulator does not answer: {error}")))?;
     let scenario: Value = serde_json::from_slice(&answer.body)?;
     from_scenario(&urls, control, &scenario, &answers)
+}
+
+/// The first line of the file, as JSON. A simulator that was started just now may not have written it yet.
+async fn first_line(ready: &Path) -> Result<Value, String> {
+    let mut tries = 0;
+    loop {
+        let text = std::fs::read_to_string(ready).map_err(|error| error.to_string())?;
+        match text.lines().next().map(serde_json::from_str) {
+            Some(Ok(urls)) => return Ok(urls),
+            _ if tries < TRIES => tries += 1,
+            _ => return Err("it does not hold the line that `ml-connector-simulator serve` prints".to_owned()),
+        }
+        wait(BETWEEN).await;
+    }
 }
 
 fn from_scenario(urls: &Value, control: &str, scenario: &Value, answers: &Answers) -> Result<Draft, Failure> {
