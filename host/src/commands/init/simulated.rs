@@ -33,11 +33,7 @@ const MINUTES: [(&str, u32); 7] = [
 /// `INI-SIMULATOR`: the file is none, or nobody answers there.
 pub(super) async fn draft(ready: &Path, answers: Answers) -> Result<Draft, Failure> {
     let wrong = |why: String| format!("INI-SIMULATOR: {}: {why}", ready.display());
-    let text = std::fs::read_to_string(ready).map_err(|error| wrong(error.to_string()))?;
-    let line = text.lines().next().unwrap_or_default();
-    let urls: Value = serde_json::from_str(line).map_err(|_| {
-        wrong("it does not hold the line that `ml-connector-simulator serve` prints".to_owned())
-    })?;
+    let urls = first_line(ready).await.map_err(wrong)?;
     let control = urls["control"].as_str().ok_or_else(|| wrong("it names no control port".to_owned()))?;
     let answer = http_client(4, true)?.send(Request::get(format!("{control}/control/scenario"))).await;
     let answer = answer.map_err(|error| wrong(format!("the simulator does not answer: {error}")))?;
@@ -53,7 +49,9 @@ async fn first_line(ready: &Path) -> Result<Value, String> {
         match text.lines().next().map(serde_json::from_str) {
             Some(Ok(urls)) => return Ok(urls),
             _ if tries < TRIES => tries += 1,
-            _ => return Err("it does not hold the line that `ml-connector-simulator serve` prints".to_owned()),
+            _ => {
+                return Err("it does not hold the line that `ml-connector-simulator serve` prints".to_owned());
+            }
         }
         wait(BETWEEN).await;
     }
