@@ -42,9 +42,10 @@ pub(crate) struct Options {
     /// The daemon's store
     #[arg(long, value_enum, default_value_t = StoreKind::Sqlite)]
     store: StoreKind,
-    /// Days on which orders are placed; with what settles afterwards a month more than these pass
-    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u32).range(20..=365))]
-    days: u32,
+    /// Days on which orders are placed; with what settles afterwards a month more than these pass [default: 45, or a day for
+    /// every two kills: each life takes some hours, and more than there are would end after the last settlement]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(20..=365))]
+    days: Option<u32>,
     /// Orders a day and seller
     #[arg(long, default_value_t = 4)]
     orders_per_day: u32,
@@ -97,7 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn short(binaries: PathBuf) -> Result<()> {
     let store = StoreKind::Sqlite;
     campaign(
-        &Options { kills: 20, seed: 1, store, days: 20, orders_per_day: 2, json: false, keep: false },
+        &Options { kills: 20, seed: 1, store, days: Some(20), orders_per_day: 2, json: false, keep: false },
         binaries,
     )
 }
@@ -138,7 +139,8 @@ struct Campaign {
 
 impl Campaign {
     fn begin(options: &Options, binaries: PathBuf, folder: PathBuf) -> Result<Self> {
-        let Options { seed, days, orders_per_day, .. } = *options;
+        let Options { seed, orders_per_day, .. } = *options;
+        let days = options.days.unwrap_or_else(|| (options.kills / 2).clamp(45, 365));
         let world = World { seed, sellers: 3, days, orders_per_day, year: true };
         let (simulator, urls) = simulator(&binaries, world, &folder)?;
         let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
