@@ -238,7 +238,7 @@ impl Default for AuditConfig {
 pub(crate) struct ClusterConfig {
     /// Seconds after which the others take over the sellers of a daemon that does not answer; 3 or more.
     pub(crate) lease_seconds: u32,
-    /// What the daemon is called in `doctor` and the log; without it, the machine's name.
+    /// What the daemon is called in the log; without it, the machine's name.
     pub(crate) name: Option<String>,
 }
 

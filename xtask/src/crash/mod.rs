@@ -1,10 +1,12 @@
 //! `cargo xtask crash`: the real daemon beside the simulator, ended as by a power cut again and again.
 //!
 //! Amazon throttles and fails, Fusion loses answers. The daemon's lives are spread evenly over the books' time: each is ended
-//! by SIGKILL, half of them wherever they happen to be, half at a named place around a durable step (see
-//! `ml_connector_storage::crash`), which are taken in turn. In between the disk is full for a while and the database is
-//! locked; over PostgreSQL the daemon is stopped instead until its leases are over, and goes on. Then everything settles, the daemon runs once more, and the books are judged as the demo's year is: against the
-//! simulator's own, by the seven tie-outs, and by what waits for a person; the audit log is verified.
+//! by SIGKILL, every second one at a named place around a durable step (see `ml_connector_storage::crash`), which are taken in
+//! turn, the others wherever they happen to be. Where a place does not come up before a life's end, that life is ended like the
+//! others, and the table says so. In between the disk is full for a while and the database is locked; over PostgreSQL the daemon
+//! is stopped instead until its leases are over, and goes on. Then everything settles, the daemon runs once more, and the books
+//! are judged as the demo's year is: against the simulator's own, by the seven tie-outs, and by what waits for a person; the
+//! audit log is verified.
 //!
 //! # To add a fault
 //!
