@@ -4,7 +4,12 @@
 
 #![expect(unsafe_code, reason = "the canonical ABI hands out raw memory; the invariants stand at each block")]
 
+#[cfg(target_arch = "wasm32")]
+use std::alloc::GlobalAlloc as _;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+
+#[cfg(target_arch = "wasm32")]
+use crate::arena::ARENA;
 
 /// Memory that an argument is written into for the time of a call.
 pub struct Cleanup {
@@ -39,7 +44,8 @@ impl Drop for Cleanup {
     }
 }
 
-/// Gives the host memory to write arguments into, as the canonical ABI asks for it.
+/// Gives the host memory to write arguments into, as the canonical ABI asks for it. The host calls it for every string, so it
+/// goes to the allocator itself, past two functions that the compiler puts before it and does not join.
 ///
 /// # Safety
 /// As the canonical ABI says: `old` is either null with `old_size` 0, or was handed out here with this size and
@@ -54,11 +60,11 @@ unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, n
     let layout = of(new_size);
     let given = if old_size == 0 {
         // SAFETY: the size is not zero.
-        unsafe { alloc(layout) }
+        unsafe { ARENA.alloc(layout) }
     } else {
         // SAFETY: the caller hands back what it was given, under the layout it was given with; the host never
         // shrinks to nothing.
-        unsafe { std::alloc::realloc(old, of(old_size), new_size) }
+        unsafe { ARENA.realloc(old, of(old_size), new_size) }
     };
     if given.is_null() {
         handle_alloc_error(layout);

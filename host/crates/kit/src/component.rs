@@ -4,6 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
+use wasm_encoder::{ExportSection, Module, RawSection};
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::toolchain::{TARGET, Toolchain};
@@ -35,9 +38,33 @@ pub fn cargo(toolchain: &Toolchain, target_dir: &Path) -> Command {
 /// # Errors
 /// `KIT-COMPONENT`: it has no such section, or is no module.
 pub fn of_module(module: &[u8]) -> Result<Vec<u8>> {
+    let module = without_post_returns(module).context("KIT-COMPONENT: what was built is no module")?;
     ComponentEncoder::default()
         .validate(true)
-        .module(module)
+        .module(&module)
         .and_then(|encoder| encoder.encode())
         .context("KIT-COMPONENT: what was built is no component: does the crate call export_mapper!?")
+}
+
+/// The module less the exports that free an answer once the host has read it. The contract does without them, and the host
+/// throws the whole instance away next: they would be a twentieth of a batch's fuel.
+fn without_post_returns(module: &[u8]) -> Result<Vec<u8>> {
+    let mut made = Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ExportSection(exports) = &payload {
+            let mut kept = ExportSection::new();
+            for export in exports.clone() {
+                let export = export?;
+                if !export.name.starts_with("cabi_post_") {
+                    kept.export(export.name, RoundtripReencoder.export_kind(export.kind)?, export.index);
+                }
+            }
+            made.section(&kept);
+        } else if let Some((id, range)) = payload.as_section() {
+            let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
+            made.section(&RawSection { id, data: &module[range] });
+        }
+    }
+    Ok(made.finish())
 }
