@@ -101,13 +101,13 @@ pub(crate) async fn serve(
         let (expected, pulse) = (of.quiet.expected(), pulse.clone());
         jobs.push(Job { seller, parts, live, expected, delay, pulse });
     }
-    let expected = match place {
-        Place::File(_) => jobs.len(),
+    let (expected, is_alone) = match place {
+        Place::File(_) => (jobs.len(), true),
         // How many of the sellers are this daemon's is for the leases to say.
-        Place::Server(_) => 0,
+        Place::Server(_) => (0, false),
     };
-    let listening =
-        Listening::begin((&app, &sandbox), served, Workers { pulse: pulse.clone(), expected }).await?;
+    let workers_of_ours = Workers { pulse: pulse.clone(), expected, alone: is_alone };
+    let listening = Listening::begin((&app, &sandbox), served, workers_of_ours).await?;
     // Before anybody sleeps: the clock must not move until the workers have registered.
     let still = app.clock.shared().register();
     let signing = CancellationToken::new();

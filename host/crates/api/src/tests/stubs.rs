@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -28,15 +29,25 @@ use secrecy::SecretString;
 use crate::{Actions, Admitted, Refusal};
 
 /// A clock that stands where it is put.
-pub(super) struct SetClock(pub(super) AtomicI64);
+pub(super) struct SetClock {
+    /// Seconds since 1970.
+    pub(super) now: AtomicI64,
+    /// The latest time that somebody sleeps until.
+    pub(super) asleep_until: AtomicI64,
+}
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst)).expect("in range")
+        Timestamp::from_second(self.now.load(Ordering::SeqCst)).expect("in range")
     }
 
-    fn sleep_until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.asleep_until.fetch_max(deadline.as_second(), Ordering::SeqCst);
+        Box::pin(async move {
+            while self.now() < deadline {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
     }
 }
 
