@@ -1,12 +1,13 @@
 //! Tells the story of an order, a settlement or a document: from Amazon's bytes to Fusion's answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ml_connector_audit::AuditError;
 use ml_connector_audit::trace::{Part, Trace, TracedLine, trace};
 use ml_connector_domain::document::{Body, Remittance};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::posting::State;
+use ml_connector_domain::trace::TraceId;
 use ml_connector_storage::{AuditRow, DocumentRow, Store};
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ pub struct Story {
     pub documents: Vec<Told>,
     /// What happened, in order.
     pub events: Vec<AuditRow>,
+    /// The traces of the records in it, for a collector: record and trace.
+    pub traces: Vec<(String, TraceId)>,
 }
 
 /// A document in a story.
@@ -69,7 +72,19 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
     }
     let subjects: Vec<String> = subjects.into_iter().collect();
     let events = store.story(&subjects).await?;
-    Ok(Story { asked: text.to_owned(), sources, documents: told, events })
+    let traces = traces(&told);
+    Ok(Story { asked: text.to_owned(), sources, documents: told, events, traces })
+}
+
+/// The traces of the records that documents are of.
+fn traces(documents: &[Told]) -> Vec<(String, TraceId)> {
+    let of = |told: &Told| {
+        let document = &told.row.document;
+        let id = document.record().1;
+        (id.to_owned(), TraceId::of(&document.seller, id))
+    };
+    let all: BTreeMap<String, TraceId> = documents.iter().map(of).collect();
+    all.into_iter().collect()
 }
 
 impl Story {
@@ -92,6 +107,7 @@ impl Story {
         for told in &self.documents {
             lines.extend(document_lines(told));
         }
+        lines.extend(self.traces.iter().map(|(record, trace)| format!("Trace of {record}: {trace}")));
         lines.push("What happened:".to_owned());
         for event in &self.events {
             lines.push(format!("  {} {:<10} {}", event.at, event.action, event.detail));
@@ -107,6 +123,9 @@ impl Story {
                 "kind": kind, "bytes": raw.len(), "sha256": ContentHash::of(raw.as_bytes()), "payload": raw,
             })).collect::<Vec<_>>(),
             "documents": self.documents.iter().map(|told| &told.trace).collect::<Vec<_>>(),
+            "traces": self.traces.iter().map(|(record, trace)| json!({
+                "record": record, "trace": trace.to_string(),
+            })).collect::<Vec<_>>(),
             "events": self.events.iter().map(|event| json!({
                 "id": event.id, "at": event.at.to_string(), "subject": event.subject, "action": event.action,
                 "detail": event.detail,
