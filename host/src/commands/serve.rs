@@ -34,13 +34,14 @@ use crate::reload::Reload;
 use crate::sandbox::Sandbox;
 use crate::service::{self, StopSignals};
 use crate::signature;
+use crate::telemetry::{Exporter, Recorder};
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first, within a bound.
 pub(crate) async fn serve(
-    config: Config,
-    source: Source,
+    (config, source): (Config, Source),
     until: Option<Timestamp>,
     kill_at: Option<KillPoint>,
+    recorder: Recorder,
 ) -> Outcome {
     match kill_at {
         Some(_) if !config.development => {
@@ -72,6 +73,11 @@ pub(crate) async fn serve(
     };
     refuse_a_copy(&*app.store, &checkpoints).await?;
     keep_what_decides(&app, &sellers, now).await?;
+    let sending = CancellationToken::new();
+    let mut senders = JoinSet::new();
+    if let Some(config) = &app.config.tracing {
+        senders.spawn(Exporter::begin(config, &recorder)?.run(sending.clone()));
+    }
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     let mut jobs = Vec::new();
@@ -146,6 +152,9 @@ pub(crate) async fn serve(
     // Where a worker ended unexpectedly, it has not said so.
     signing.cancel();
     ended(&mut unsigned).await;
+    // Last: nothing makes a span any more.
+    sending.cancel();
+    ended(&mut senders).await;
     app.store.close().await;
     Ok(())
 }
