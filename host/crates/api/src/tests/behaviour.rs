@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ml_connector_storage::{Operations as _, Store as _};
 use serde_json::Value;
 
-use super::stubs::{COMPONENT_BYTES_MAX, Daemon};
+use super::stubs::{COMPONENT_BYTES_MAX, Daemon, SetClock};
 use super::world::{Made, World, component, document_key};
 use crate::{Limits, Role};
 
@@ -152,16 +153,13 @@ async fn upload(world: &World, key: &secrecy::SecretString) -> (u16, String) {
     (got.status, if got.status == 201 { String::new() } else { got.code() })
 }
 
-/// Moves time, once everybody who waits for it waits for the new time.
+/// Moves time, and waits until whoever waited for it waits for a later one.
 async fn pass(world: &World, seconds: i64) {
-    use std::sync::atomic::Ordering::SeqCst;
-    let now = world.clock.now.fetch_add(seconds, SeqCst) + seconds;
-    let asleep = async {
-        while world.clock.asleep_until.load(SeqCst) <= now {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), asleep).await.expect("what is under way is renewed");
+    world.clock.pass(seconds);
+    let asleep =
+        |clock: &SetClock| clock.asleep_until.load(Ordering::SeqCst) > clock.now.load(Ordering::SeqCst);
+    let waited = tokio::time::timeout(Duration::from_secs(30), world.clock.until(asleep)).await;
+    waited.expect("what is under way is renewed");
 }
 
 #[tokio::test]
@@ -196,9 +194,9 @@ fn what_a_daemon_had_under_way_when_it_died_is_taken_over_in_a_minute() {
     dying.shutdown_timeout(Duration::from_secs(30));
     living.block_on(async {
         let second = first.beside(Made { alone: false, ..Made::default() });
-        first.clock.now.fetch_add(59, std::sync::atomic::Ordering::SeqCst);
+        first.clock.pass(59);
         assert_eq!(upload(&second, &key).await, (409, "API-UNDER-WAY".to_owned()));
-        first.clock.now.fetch_add(2, std::sync::atomic::Ordering::SeqCst);
+        first.clock.pass(2);
         assert_eq!(upload(&second, &key).await, (201, String::new()));
     });
 }
@@ -302,7 +300,7 @@ async fn health_is_what_the_workers_and_the_store_say() {
     let now = ml_connector_domain::Clock::now(&*world.clock);
     ["A1", "A2", "B1"].into_iter().for_each(|id| world.pulse.beat(&id.into(), now));
     assert_eq!(ask("/readyz").await.json()["ready"], true);
-    world.clock.now.fetch_add(31 * 60, std::sync::atomic::Ordering::SeqCst);
+    world.clock.pass(31 * 60);
     assert_eq!((ask("/healthz").await.status, ask("/readyz").await.status), (503, 200));
     assert_eq!(ask("/metrics").await.code(), "API-KEY");
     let text = world.get(&key, "/metrics").await.text;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -25,6 +24,7 @@ use ml_connector_ports::{
     Unreadable,
 };
 use secrecy::SecretString;
+use tokio::sync::Notify;
 
 use crate::{Actions, Admitted, Refusal};
 
@@ -34,6 +34,35 @@ pub(super) struct SetClock {
     pub(super) now: AtomicI64,
     /// The latest time that somebody sleeps until.
     pub(super) asleep_until: AtomicI64,
+    /// Wakes whoever waits for one of them.
+    moved: Notify,
+}
+
+impl SetClock {
+    /// One that shows this many seconds since 1970.
+    pub(super) fn at(seconds: i64) -> Self {
+        Self { now: AtomicI64::new(seconds), asleep_until: AtomicI64::new(0), moved: Notify::new() }
+    }
+
+    /// Moves it.
+    pub(super) fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until something holds.
+    pub(super) async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // Before it is looked at: nothing that moves in between is missed.
+            moved.as_mut().enable();
+            if holds(self) {
+                return;
+            }
+            moved.await;
+        }
+    }
 }
 
 impl Clock for SetClock {
@@ -43,11 +72,8 @@ impl Clock for SetClock {
 
     fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.asleep_until.fetch_max(deadline.as_second(), Ordering::SeqCst);
-        Box::pin(async move {
-            while self.now() < deadline {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
+        self.moved.notify_waiters();
+        Box::pin(self.until(move |clock| clock.now() >= deadline))
     }
 }
 

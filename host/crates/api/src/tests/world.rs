@@ -1,7 +1,6 @@
 //! Two tenants with the same kinds of things, and keys of every role; and a client.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use axum::Router;
 use axum::body::Body;
@@ -112,7 +111,7 @@ impl World {
 
     pub(super) async fn of(made: Made) -> Self {
         let store = Arc::new(SqliteStore::open_in_memory().await.expect("opens"));
-        let clock = Arc::new(SetClock { now: AtomicI64::new(NOW), asleep_until: AtomicI64::new(0) });
+        let clock = Arc::new(SetClock::at(NOW));
         for (_, id) in sellers(&made) {
             fill(&store, id).await;
         }
