@@ -1,6 +1,6 @@
 //! Tells the story of an order, a settlement or a document: from Amazon's bytes to Fusion's answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ml_connector_audit::AuditError;
 use ml_connector_audit::trace::{Part, Trace, TracedLine, trace};
@@ -60,8 +60,11 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
         }
     }
     let mut sources = Vec::new();
+    let mut records = Vec::new();
     for subject in &subjects {
-        sources.extend(store.sources_about(subject).await?);
+        let found = store.sources_about(subject).await?;
+        records.extend((!found.is_empty()).then(|| subject.clone()));
+        sources.extend(found);
     }
     let mut told = Vec::with_capacity(documents.len());
     for row in documents {
@@ -72,19 +75,20 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
     }
     let subjects: Vec<String> = subjects.into_iter().collect();
     let events = store.story(&subjects).await?;
-    let traces = traces(&told);
+    let traces = traces(&told, records);
     Ok(Story { asked: text.to_owned(), sources, documents: told, events, traces })
 }
 
-/// The traces of the records that documents are of.
-fn traces(documents: &[Told]) -> Vec<(String, TraceId)> {
-    let of = |told: &Told| {
-        let document = &told.row.document;
-        let id = document.record().1;
-        (id.to_owned(), TraceId::of(&document.seller, id))
+/// The traces of the records that documents are of, and of others in their story.
+fn traces(documents: &[Told], records: Vec<String>) -> Vec<(String, TraceId)> {
+    let Some(seller) = documents.first().map(|told| &told.row.document.seller) else { return Vec::new() };
+    let of = documents.iter().map(|told| told.row.document.record().1.to_owned());
+    let all: BTreeSet<String> = of.chain(records).collect();
+    let traced = |id: String| {
+        let trace = TraceId::of(seller, &id);
+        (id, trace)
     };
-    let all: BTreeMap<String, TraceId> = documents.iter().map(of).collect();
-    all.into_iter().collect()
+    all.into_iter().map(traced).collect()
 }
 
 impl Story {

@@ -97,8 +97,11 @@ impl Steps {
 
     fn moved(&mut self, change: &Change) {
         match change {
-            Change::Canonical { seller, kind, natural_id, stage, .. }
-            | Change::Stage { seller, kind, natural_id, stage, .. } => {
+            // Not the stage: of a content that is known it changes nothing.
+            Change::Canonical { seller, kind, natural_id, .. } => {
+                self.add(seller, kind, natural_id, "normalized");
+            }
+            Change::Stage { seller, kind, natural_id, stage, .. } => {
                 self.add(seller, kind, natural_id, stage);
             }
             Change::ReportFile { seller, report, .. } => self.add(seller, "report", report, "archived"),
