@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use ml_connector_api::figures::COUNTERS;
 use ml_connector_api::server::Server;
 use ml_connector_api::{Actions, Admitted, Api, Limits, Refusal, Served, Workers};
 use ml_connector_domain::audit::{Action, AuditEvent};
@@ -147,6 +148,9 @@ impl Listening {
         let counters = recorder.handle();
         if metrics::set_global_recorder(recorder).is_err() {
             return Err("API-METRICS: figures are counted elsewhere already".into());
+        }
+        for (name, about) in COUNTERS {
+            metrics::describe_counter!(*name, *about);
         }
         let limits = config.api.as_ref().map_or_else(Limits::default, |api| api.limits());
         let actions = DaemonActions { app: Arc::clone(app), sandbox: Arc::clone(sandbox) };

@@ -177,6 +177,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the trace of a record, by which a collector of traces finds it
+    TraceId {
+        /// The seller's id
+        seller: String,
+        /// Amazon's id of the order, transaction, settlement, report or payout
+        id: String,
+    },
     /// Print what a shell needs to complete commands
     Completions {
         /// The shell

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::config_api::{self, ApiConfig, MetricsConfig};
 use crate::config_fusion::FusionConfig;
 use crate::config_mappers::{MappersConfig, SellerMappersConfig};
+use crate::config_tracing::TracingConfig;
 
 /// Something wrong with the configuration, and where.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +111,9 @@ pub(crate) struct Config {
     /// Health and figures without a key.
     #[serde(default)]
     pub(crate) metrics: Option<MetricsConfig>,
+    /// Spans for a collector of traces.
+    #[serde(default)]
+    pub(crate) tracing: Option<TracingConfig>,
     /// Sellers.
     #[serde(rename = "seller")]
     pub(crate) sellers: Vec<SellerConfig>,
@@ -426,6 +430,9 @@ impl Config {
         self.cadence.check("cadence")?;
         self.fusion.options(self.development)?;
         config_api::check(self)?;
+        if let Some(tracing) = &self.tracing {
+            tracing.traces_url()?;
+        }
         if self.audit.checkpoint_minutes == 0 {
             return Err(value("audit.checkpoint_minutes", "write 1 or more"));
         }

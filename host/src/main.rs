@@ -14,6 +14,7 @@ mod config_api;
 mod config_fusion;
 mod config_load;
 mod config_mappers;
+mod config_tracing;
 mod credentials;
 mod database;
 mod keys;
@@ -22,6 +23,7 @@ mod reload;
 mod sandbox;
 mod service;
 mod signature;
+mod telemetry;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ use cli::{
 };
 use commands::mapper::MapperCommand;
 use config_load::{Override, Source};
+use telemetry::Recorder;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -51,7 +54,8 @@ fn main() -> ExitCode {
         Command::Serve { account: Some(file), .. } => Some(Account::new(file)),
         _ => None,
     };
-    start_logging(account.as_ref());
+    let recorder = matches!(&arguments.command, Command::Serve { .. }).then(Recorder::default);
+    start_logging(account.as_ref(), recorder.as_ref());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(run(arguments));
+    let result = runtime.block_on(run(arguments, recorder));
     // A mapper's call that goes on after its worker was cut short ends with the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     if let Some(Err(error)) = account.map(|account| account.write()) {
@@ -90,6 +94,10 @@ async fn run_without_config(command: Command) -> Result<Option<Command>, Box<dyn
         Command::Evidence { command: Some(EvidenceCommand::Verify { file, public_key }), .. } => {
             commands::evidence_verify(&file, public_key.as_deref()).map(|()| None)
         }
+        Command::TraceId { seller, id } => {
+            commands::trace_id(&seller.as_str().into(), &id);
+            Ok(None)
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "ml-connector", &mut std::io::stdout());
             Ok(None)
@@ -116,7 +124,7 @@ fn source(arguments: &Arguments) -> Result<Source, config::ConfigError> {
     Ok(Source { path: arguments.config.clone(), overrides })
 }
 
-async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(arguments: Arguments, recorder: Option<Recorder>) -> Result<(), Box<dyn std::error::Error>> {
     // A mapper's developer has no configuration.
     let source = source(&arguments)?;
     if let Command::Mapper { command: MapperCommand::Develop(command) } = arguments.command {
@@ -132,7 +140,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let config = config_load::load(&source)?;
     match command {
         Command::Serve { until, kill_at, account: _ } => {
-            commands::serve(config, source, until, kill_at).await
+            commands::serve((config, source), until, kill_at, recorder.unwrap_or_default()).await
         }
         Command::Backup { to, json } => commands::backup(config, &to, json).await,
         Command::Restore { from, json } => commands::restore(config, from, json).await,
@@ -184,6 +192,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Command::Check => commands::check(config).await,
         Command::Config { command } => commands::config(&config, &source, command),
         Command::Completions { .. }
+        | Command::TraceId { .. }
         | Command::Man { .. }
         | Command::Doctor { .. }
         | Command::Openapi
@@ -236,7 +245,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Logs go to standard error, in colour at a terminal only; `RUST_LOG` chooses what.
-fn start_logging(account: Option<&Account>) {
+fn start_logging(account: Option<&Account>, recorder: Option<&Recorder>) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
         .from_env_lossy();
@@ -245,5 +254,9 @@ fn start_logging(account: Option<&Account>) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .log_internal_errors(false);
-    tracing_subscriber::registry().with(log.with_filter(filter)).with(account.map(Account::layer)).init();
+    tracing_subscriber::registry()
+        .with(log.with_filter(filter))
+        .with(account.map(Account::layer))
+        .with(recorder.map(Recorder::layer))
+        .init();
 }

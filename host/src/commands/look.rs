@@ -1,6 +1,8 @@
 //! `report`, `review` and `explain`: looking at what the store holds.
 
 use comfy_table::{Table, presets};
+use ml_connector_domain::SellerId;
+use ml_connector_domain::trace::TraceId;
 use ml_connector_pipeline::{explain as story, report as figures};
 use ml_connector_storage::ReviewTotals;
 use serde_json::json;
@@ -133,4 +135,9 @@ pub(crate) async fn explain(config: Config, id: Option<String>, as_json: bool) -
     }
     app.store.close().await;
     Ok(())
+}
+
+/// Prints the trace of a record, which follows from whose it is and its id.
+pub(crate) fn trace_id(seller: &SellerId, id: &str) {
+    say(&TraceId::of(seller, id).to_string());
 }

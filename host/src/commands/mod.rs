@@ -38,7 +38,7 @@ pub(crate) use correct_range::{RangeRequest, correct_range};
 pub(crate) use doctor::doctor;
 pub(crate) use fusion::{fusion_authorize_finish, fusion_authorize_start, fusion_check};
 pub(crate) use init::{InitRequest, init};
-pub(crate) use look::{explain, report, review};
+pub(crate) use look::{explain, report, review, trace_id};
 pub(crate) use reconcile::{Format as ReconcileFormat, reconcile};
 pub(crate) use reverse::reverse;
 pub(crate) use review::{ReviewCommand, review_items};

@@ -34,13 +34,14 @@ use crate::reload::Reload;
 use crate::sandbox::Sandbox;
 use crate::service::{self, StopSignals};
 use crate::signature;
+use crate::telemetry::{Exporter, Recorder};
 
 /// Runs until stopped, or until a time has come. SIGTERM and Ctrl-C let every worker end its cycle first, within a bound.
 pub(crate) async fn serve(
-    config: Config,
-    source: Source,
+    (config, source): (Config, Source),
     until: Option<Timestamp>,
     kill_at: Option<KillPoint>,
+    recorder: Recorder,
 ) -> Outcome {
     match kill_at {
         Some(_) if !config.development => {
@@ -72,6 +73,11 @@ pub(crate) async fn serve(
     };
     refuse_a_copy(&*app.store, &checkpoints).await?;
     keep_what_decides(&app, &sellers, now).await?;
+    let sending = CancellationToken::new();
+    let mut senders = JoinSet::new();
+    if let Some(config) = &app.config.tracing {
+        senders.spawn(Exporter::begin(config, &recorder)?.run(sending.clone()));
+    }
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
     let mut jobs = Vec::new();
@@ -101,13 +107,13 @@ pub(crate) async fn serve(
         let (expected, pulse) = (of.quiet.expected(), pulse.clone());
         jobs.push(Job { seller, parts, live, expected, delay, pulse });
     }
-    let expected = match place {
-        Place::File(_) => jobs.len(),
+    let (expected, is_alone) = match place {
+        Place::File(_) => (jobs.len(), true),
         // How many of the sellers are this daemon's is for the leases to say.
-        Place::Server(_) => 0,
+        Place::Server(_) => (0, false),
     };
-    let listening =
-        Listening::begin((&app, &sandbox), served, Workers { pulse: pulse.clone(), expected }).await?;
+    let workers_of_ours = Workers { pulse: pulse.clone(), expected, alone: is_alone };
+    let listening = Listening::begin((&app, &sandbox), served, workers_of_ours).await?;
     // Before anybody sleeps: the clock must not move until the workers have registered.
     let still = app.clock.shared().register();
     let signing = CancellationToken::new();
@@ -146,6 +152,9 @@ pub(crate) async fn serve(
     // Where a worker ended unexpectedly, it has not said so.
     signing.cancel();
     ended(&mut unsigned).await;
+    // Last: nothing makes a span any more.
+    sending.cancel();
+    ended(&mut senders).await;
     app.store.close().await;
     Ok(())
 }

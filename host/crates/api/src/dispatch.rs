@@ -162,7 +162,7 @@ async fn change(
         if let Some(answered) = idempotency::claim(&own, &claim).await? {
             return Ok(answered);
         }
-        let answer = act(&own, &call).await;
+        let answer = idempotency::held(&own, &claim, act(&own, &call)).await;
         idempotency::keep(&own, &claim, &answer, &instance).await?;
         answer
     });

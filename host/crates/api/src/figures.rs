@@ -36,6 +36,7 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("ml_connector_mapper_fuel_total", "Fuel that mappers burnt"),
     ("ml_connector_mapper_faults_total", "Batches on which mappers failed, by code"),
     ("ml_connector_throttled_calls_total", "Calls that a remote throttled"),
+    ("ml_connector_trace_spans_lost_total", "Spans that no collector of traces took"),
 ];
 
 /// Values of one gauge after the other, as text.

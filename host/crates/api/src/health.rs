@@ -21,6 +21,8 @@ pub struct Workers {
     pub pulse: Pulse,
     /// How many there are to be.
     pub expected: usize,
+    /// Whether no other daemon can have the database.
+    pub alone: bool,
 }
 
 impl Workers {

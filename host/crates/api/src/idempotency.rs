@@ -1,6 +1,10 @@
 //! `Idempotency-Key`: the same request is done once, and answered the same each time.
 
+use std::future::Future;
+
 use axum::http::{HeaderMap, StatusCode};
+use jiff::SignedDuration;
+use ml_connector_domain::Timestamp;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_storage::{AnswerClaim, Claimed};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,6 +16,11 @@ use crate::state::Api;
 
 /// Characters of a name.
 const NAME_CHARS_MAX: usize = 200;
+/// How often a daemon among others says that a request is still under way.
+const RENEWED_EVERY: SignedDuration = SignedDuration::from_secs(15);
+/// A request of which nobody has said so for this long ended with its daemon. Long enough for a database that is slow to
+/// answer and for machines whose clocks differ by some seconds.
+const ABANDONED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// The name that a request has, if it has one.
 pub(crate) fn name(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -43,6 +52,36 @@ pub(crate) struct Claim {
     pub(crate) request: ContentHash,
 }
 
+/// Requests that were last heard of before this, and never answered, ended with their daemon.
+///
+/// A daemon that has the database for itself knows it exactly: what was begun before it started. Of several, none knows
+/// when the others started, and no time bounds a request, which goes on after its client was told to ask again: so each
+/// renews what it has under way, and what nobody renews is abandoned. The start of a daemon says nothing there: it may be
+/// the later one.
+fn abandoned_before(api: &Api, now: Timestamp) -> Timestamp {
+    if api.workers.alone { api.started } else { now.saturating_add(-ABANDONED_AFTER).unwrap_or(now) }
+}
+
+/// Does a request's work and says in between, where other daemons might take the request over, that it is under way.
+pub(crate) async fn held<T>(api: &Api, claim: &Claim, work: impl Future<Output = T>) -> T {
+    if api.workers.alone {
+        return work.await;
+    }
+    let renewing = async {
+        loop {
+            let next = api.clock.now().saturating_add(RENEWED_EVERY);
+            api.clock.sleep_until(next.unwrap_or(Timestamp::MAX)).await;
+            if let Err(error) = api.store.renew_claim(&claim.key, &claim.name, api.clock.now()).await {
+                tracing::warn!(%error, "a request under way cannot be renewed: another daemon may take it over");
+            }
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        never = renewing => never,
+    }
+}
+
 /// Takes a request on, or says how it was answered.
 ///
 /// # Errors
@@ -57,7 +96,7 @@ pub(crate) async fn claim(api: &Api, claim: &Claim) -> Result<Option<Answer>, Pr
         name: &claim.name,
         request: &claim.request,
         now,
-        abandoned_before: api.started,
+        abandoned_before: abandoned_before(api, now),
     };
     match api.store.claim_answer(asked).await? {
         Claimed::New => Ok(None),

@@ -56,7 +56,7 @@ pub struct Api {
     pub(crate) rates: Rates,
     /// Changes under way.
     pub(crate) changes: TaskTracker,
-    /// Requests that were begun before this ended with their process.
+    /// When this daemon started.
     pub(crate) started: Timestamp,
     forgotten: Mutex<Timestamp>,
 }

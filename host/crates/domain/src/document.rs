@@ -361,6 +361,19 @@ impl Document {
         }
     }
 
+    /// Kind and id of the record that it stands at the end of: an order, a refund's transaction, a settlement; or what it is about,
+    /// for a month's deferred money.
+    pub fn record(&self) -> (&'static str, &str) {
+        match &self.body {
+            Body::CreditMemo { cause: Credit::Refund { refund }, .. } => ("transaction", refund.as_str()),
+            Body::Invoice { order, .. } | Body::CreditMemo { order, .. } => ("order", order.as_str()),
+            Body::Journal { of: JournalOf::Settlement { group, .. }, .. } | Body::Receipt { group, .. } => {
+                ("group", group.as_str())
+            }
+            Body::Journal { of, .. } => ("accrual", of.subject()),
+        }
+    }
+
     /// The settlement that a journal or a receipt belongs to.
     pub fn group(&self) -> Option<&GroupId> {
         match &self.body {

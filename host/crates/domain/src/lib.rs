@@ -40,6 +40,7 @@ pub mod reversal;
 pub mod settlement;
 pub mod shipment;
 pub mod tie_out;
+pub mod trace;
 pub mod validate;
 
 pub use clock::Clock;

@@ -123,6 +123,31 @@ pub enum Event {
     LookUpFailed,
 }
 
+impl Event {
+    /// In two words or three, for those who look at what was tried.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::LookFirst => "to be looked up first",
+            Self::Accepted(_) => "accepted",
+            Self::InProgress(_) => "in progress",
+            Self::Refused(_) => "refused",
+            Self::Withheld(_) => "withheld",
+            Self::Postponed(_) => "postponed",
+            Self::NotSent(_) => "not sent",
+            Self::Contested(_) => "contested",
+            Self::Lost => "lost",
+            Self::Interrupted => "interrupted",
+            Self::StillRunning => "still running",
+            Self::Found(_) => "found",
+            Self::FoundDifferent(_) => "found different",
+            Self::Absent => "absent",
+            Self::LeftOut => "left out",
+            Self::LookUpFailed => "look-up failed",
+        }
+    }
+}
+
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {

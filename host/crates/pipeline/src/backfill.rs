@@ -11,6 +11,7 @@ use ml_connector_domain::audit::Action;
 use ml_connector_domain::canonical::Group;
 use ml_connector_domain::{Region, Timestamp};
 use ml_connector_ports::{Account, Ask, SourceError, Stream, Urgency, Window};
+use ml_connector_storage::steps::in_stage;
 use ml_connector_storage::{Backfill, Change};
 
 use crate::poll::{FRESHEST, WINDOW_LONGEST, half_way, raw_changes};
@@ -35,7 +36,7 @@ pub async fn run(parts: Parts, seller: Seller, region: Region) {
         let next = parts.store.due_backfill(&seller.id, region, parts.clock.now()).await;
         let failed = match next {
             Ok(None) => return,
-            Ok(Some(backfill)) => work_off(&parts, &seller, backfill).await.err(),
+            Ok(Some(backfill)) => in_stage("backfill", work_off(&parts, &seller, backfill)).await.err(),
             Err(error) => Some(error.into()),
         };
         if let Some(error) = failed {

@@ -16,7 +16,8 @@ use ml_connector_domain::ledger::{AutoInvoiceSetup, CreditMemoPath};
 use ml_connector_domain::posting::{Event, State, decide};
 use ml_connector_domain::refusal::in_words;
 use ml_connector_ports::{Answer, JobStatus};
-use ml_connector_storage::{Change, DocumentRow};
+use ml_connector_storage::{Change, DocumentRow, steps};
+use tracing::Instrument as _;
 
 use crate::before;
 use crate::post::{Learnt, Posted, judged_ready, left_out, look_up, moved, next_attempt, patience};
@@ -144,12 +145,16 @@ async fn send(
     let documents: Vec<&Document> = sending.iter().map(|row| &row.document).collect();
     // As for a single document: the last thing before a byte leaves.
     parts.store.may_write().await?;
+    // One for each document, around the one call: each has its own trace.
+    let spans: Vec<_> = documents.iter().map(|document| steps::call(document, "send with others")).collect();
     let answer = parts.target.send_bulk(&seller.ledger, &documents).await;
     posted.calls += 1;
     let now = parts.clock.now();
     let mut changes = Vec::new();
-    for row in &sending {
-        changes.extend(moved(seller, row, means(&answer, now), now)?);
+    for (row, span) in sending.iter().zip(spans) {
+        let learnt = means(&answer, now);
+        span.record("outcome", learnt.event.name());
+        changes.extend(moved(seller, row, learnt, now)?);
     }
     Ok(parts.store.apply(changes).await?)
 }
@@ -208,11 +213,18 @@ async fn follow(parts: &Parts, seller: &Seller, posted: &mut Posted) -> Result<(
     Ok(())
 }
 
+async fn looked_up(parts: &Parts, seller: &Seller, row: &DocumentRow) -> Learnt {
+    let span = steps::call(&row.document, "look up");
+    let learnt = look_up(parts, seller, row).instrument(span.clone()).await;
+    span.record("outcome", learnt.event.name());
+    learnt
+}
+
 /// Looks every document of an import up. With what is not there go the import's own words.
 async fn found(parts: &Parts, seller: &Seller, rows: &[DocumentRow], import: &str) -> Vec<Learnt> {
     let mut all = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(CONCURRENT) {
-        let learnt = join_all(chunk.iter().map(|row| look_up(parts, seller, row))).await;
+        let learnt = join_all(chunk.iter().map(|row| looked_up(parts, seller, row))).await;
         all.extend(learnt.into_iter().map(|learnt| left_out(learnt, import)));
     }
     all

@@ -7,6 +7,7 @@ use ml_connector_audit::trace::{Part, Trace, TracedLine, trace};
 use ml_connector_domain::document::{Body, Remittance};
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::posting::State;
+use ml_connector_domain::trace::TraceId;
 use ml_connector_storage::{AuditRow, DocumentRow, Store};
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ pub struct Story {
     pub documents: Vec<Told>,
     /// What happened, in order.
     pub events: Vec<AuditRow>,
+    /// The traces of the records in it, for a collector: record and trace.
+    pub traces: Vec<(String, TraceId)>,
 }
 
 /// A document in a story.
@@ -57,8 +60,11 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
         }
     }
     let mut sources = Vec::new();
+    let mut records = Vec::new();
     for subject in &subjects {
-        sources.extend(store.sources_about(subject).await?);
+        let found = store.sources_about(subject).await?;
+        records.extend((!found.is_empty()).then(|| subject.clone()));
+        sources.extend(found);
     }
     let mut told = Vec::with_capacity(documents.len());
     for row in documents {
@@ -69,7 +75,20 @@ pub async fn explain(store: &dyn Store, text: &str) -> Result<Story, AuditError>
     }
     let subjects: Vec<String> = subjects.into_iter().collect();
     let events = store.story(&subjects).await?;
-    Ok(Story { asked: text.to_owned(), sources, documents: told, events })
+    let traces = traces(&told, records);
+    Ok(Story { asked: text.to_owned(), sources, documents: told, events, traces })
+}
+
+/// The traces of the records that documents are of, and of others in their story.
+fn traces(documents: &[Told], records: Vec<String>) -> Vec<(String, TraceId)> {
+    let Some(seller) = documents.first().map(|told| &told.row.document.seller) else { return Vec::new() };
+    let of = documents.iter().map(|told| told.row.document.record().1.to_owned());
+    let all: BTreeSet<String> = of.chain(records).collect();
+    let traced = |id: String| {
+        let trace = TraceId::of(seller, &id);
+        (id, trace)
+    };
+    all.into_iter().map(traced).collect()
 }
 
 impl Story {
@@ -92,6 +111,7 @@ impl Story {
         for told in &self.documents {
             lines.extend(document_lines(told));
         }
+        lines.extend(self.traces.iter().map(|(record, trace)| format!("Trace of {record}: {trace}")));
         lines.push("What happened:".to_owned());
         for event in &self.events {
             lines.push(format!("  {} {:<10} {}", event.at, event.action, event.detail));
@@ -107,6 +127,9 @@ impl Story {
                 "kind": kind, "bytes": raw.len(), "sha256": ContentHash::of(raw.as_bytes()), "payload": raw,
             })).collect::<Vec<_>>(),
             "documents": self.documents.iter().map(|told| &told.trace).collect::<Vec<_>>(),
+            "traces": self.traces.iter().map(|(record, trace)| json!({
+                "record": record, "trace": trace.to_string(),
+            })).collect::<Vec<_>>(),
             "events": self.events.iter().map(|event| json!({
                 "id": event.id, "at": event.at.to_string(), "subject": event.subject, "action": event.action,
                 "detail": event.detail,

@@ -19,7 +19,8 @@ use ml_connector_domain::reconcile::{Finding, Observed, check};
 use ml_connector_domain::refusal::{Refusal, in_words};
 use ml_connector_domain::{SellerId, Timestamp};
 use ml_connector_ports::{Answer, JobStatus, SourceError};
-use ml_connector_storage::{Change, DocumentRow, ReviewDraft, StoreError};
+use ml_connector_storage::{Change, DocumentRow, ReviewDraft, StoreError, steps};
+use tracing::Instrument as _;
 
 use crate::before::{self, Ready};
 use crate::map::ToReview;
@@ -96,7 +97,7 @@ pub async fn post(parts: &Parts, seller: &Seller) -> Result<Posted, StageError> 
         let rows = start(parts, seller, due).await?;
         let mut changes = Vec::new();
         for chunk in rows.chunks(CONCURRENT as usize) {
-            let learnt = join_all(chunk.iter().map(|(row, action)| act(parts, seller, row, *action))).await;
+            let learnt = join_all(chunk.iter().map(|(row, action)| told(parts, seller, row, *action))).await;
             let now = parts.clock.now();
             for ((row, _), learnt) in chunk.iter().zip(learnt) {
                 posted.calls += 1;
@@ -204,6 +205,19 @@ pub(crate) fn patience(seller: &Seller, row: &DocumentRow) -> Patience {
         Kind::Invoice | Kind::CreditMemo => Patience::RECEIVABLES,
         Kind::Receipt => Patience::RECEIPTS,
     }
+}
+
+/// Makes one call, within a span of its own.
+async fn told(parts: &Parts, seller: &Seller, row: &DocumentRow, action: Action) -> Learnt {
+    let call = match action {
+        Action::Send => "send",
+        Action::AskJob => "ask job",
+        Action::LookUp => "look up",
+    };
+    let span = steps::call(&row.document, call);
+    let learnt = act(parts, seller, row, action).instrument(span.clone()).await;
+    span.record("outcome", learnt.event.name());
+    learnt
 }
 
 /// Makes one call and says what it means.

@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use ml_connector_domain::audit::Action;
 use ml_connector_domain::reconcile::{Expected, check};
 use ml_connector_domain::{Timestamp, posting::State};
-use ml_connector_storage::{Change, DocumentRow};
+use ml_connector_storage::{Change, DocumentRow, steps};
+use tracing::Instrument as _;
 
 use crate::{Parts, Seller, StageError, audit};
 
@@ -56,9 +57,11 @@ async fn compare(
     seller: &Seller,
     row: &DocumentRow,
 ) -> Result<(bool, Vec<Change>), StageError> {
-    let observed = parts.target.look_up(&seller.ledger, &row.document).await?;
+    let span = steps::call(&row.document, "compare");
+    let observed = parts.target.look_up(&seller.ledger, &row.document).instrument(span.clone()).await?;
     let now = parts.clock.now();
     let finding = check(&expected(parts, seller, row), &observed);
+    span.record("outcome", if finding.is_none() { "ties out" } else { "differs" });
     let detail = match &finding {
         None => format!("{} ties out at {}", row.document.key, row.expected),
         Some(finding) => format!("{}: {}: {}", row.document.key, finding.code, finding.message),

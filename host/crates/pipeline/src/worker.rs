@@ -11,6 +11,7 @@ use ml_connector_domain::catalog::Catalog;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::{Region, Timestamp};
 use ml_connector_ports::{Account, Stream};
+use ml_connector_storage::steps::in_stage;
 use tokio::sync::watch as watch_channel;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -261,28 +262,34 @@ impl Worker {
     /// One pass through all stages; says whether any failed.
     pub async fn cycle(&mut self) -> bool {
         let (parts, seller) = (&self.parts, &self.seller);
-        let mut failed = self.log("recover", post::recover(parts, seller).await.map(|_| ()));
+        let mut failed =
+            self.log("recover", in_stage("post", post::recover(parts, seller)).await.map(|_| ()));
         failed |= self.poll_due().await;
         failed |= self
             .log("quiet streams", quiet::look(&self.parts, &self.seller, &self.expected).await.map(|_| ()));
         let (parts, seller) = (&self.parts, &self.seller);
-        failed |= self.log("normalize", normalize::normalize(parts, seller).await.map(|_| ()));
-        failed |= self.log("archive", archive::archive(parts, seller).await.map(|_| ()));
-        failed |= self.log("map orders", map::map_orders(parts, seller).await.map(|_| ()));
-        failed |= self.log("map transactions", map::map_transactions(parts, seller).await.map(|_| ()));
-        failed |= self.log("settle", settle::settle(parts, seller).await.map(|_| ()));
-        failed |= self.log("adjust", adjust::adjust(parts, seller).await.map(|_| ()));
-        failed |= self.log("accrue", accrue::accrue(parts, seller).await.map(|_| ()));
-        failed |= self.log("receipts", receipts::receipts(parts, seller).await.map(|_| ()));
-        failed |= self.log("bulk import", bulk::bulk(parts, seller).await.map(|_: Posted| ()));
-        failed |= self.log("post", post::post(parts, seller).await.map(|_: Posted| ()));
+        failed |= self
+            .log("normalize", in_stage("normalize", normalize::normalize(parts, seller)).await.map(|_| ()));
+        failed |= self.log("archive", in_stage("archive", archive::archive(parts, seller)).await.map(|_| ()));
+        failed |= self.log("map orders", in_stage("map", map::map_orders(parts, seller)).await.map(|_| ()));
+        failed |= self
+            .log("map transactions", in_stage("map", map::map_transactions(parts, seller)).await.map(|_| ()));
+        failed |= self.log("settle", in_stage("settle", settle::settle(parts, seller)).await.map(|_| ()));
+        failed |= self.log("adjust", in_stage("adjust", adjust::adjust(parts, seller)).await.map(|_| ()));
+        failed |= self.log("accrue", in_stage("accrue", accrue::accrue(parts, seller)).await.map(|_| ()));
+        failed |=
+            self.log("receipts", in_stage("receipts", receipts::receipts(parts, seller)).await.map(|_| ()));
+        failed |=
+            self.log("bulk import", in_stage("post", bulk::bulk(parts, seller)).await.map(|_: Posted| ()));
+        failed |= self.log("post", in_stage("post", post::post(parts, seller)).await.map(|_: Posted| ()));
         if self.parts.clock.now() >= self.next_watch {
             failed |= self.watch().await;
             self.next_watch = later(self.parts.clock.now(), self.cadence.watch);
         }
         if self.parts.clock.now() >= self.next_reconcile {
             let since = later(self.parts.clock.now(), -COMPARE_AGAIN);
-            let compared = reconcile::reconcile(&self.parts, &self.seller, since).await;
+            let compared =
+                in_stage("reconcile", reconcile::reconcile(&self.parts, &self.seller, since)).await;
             failed |= self.log("reconcile", compared.map(|_: Compared| ()));
             let forgotten = versions::forget_inputs(&self.parts, &self.seller).await;
             failed |= self.log("recorded inputs", forgotten);
@@ -295,10 +302,11 @@ impl Worker {
 
     /// Reads what changed in Fusion, and compares what did; says whether that failed.
     async fn watch(&self) -> bool {
-        let watched = watch::watch(&self.parts, &self.seller).await;
+        let watched = in_stage("watch", watch::watch(&self.parts, &self.seller)).await;
         let failed = self.log("watch", watched.map(|_: watch::Watched| ()));
         // What changed is marked as compared before all time; what was never compared waits for its round.
-        let compared = reconcile::reconcile(&self.parts, &self.seller, Timestamp::UNIX_EPOCH).await;
+        let compared = reconcile::reconcile(&self.parts, &self.seller, Timestamp::UNIX_EPOCH);
+        let compared = in_stage("reconcile", compared).await;
         failed | self.log("compare what changed", compared.map(|_: Compared| ()))
     }
 
@@ -348,7 +356,8 @@ impl Worker {
                     continue;
                 }
                 let account = Account { seller: self.seller.id.clone(), region };
-                let polled = poll::poll(&self.parts, &self.seller, &account, stream).await;
+                let polled = poll::poll(&self.parts, &self.seller, &account, stream);
+                let polled = in_stage("poll", polled).await;
                 // A failing stream keeps its cadence: what it missed lies behind its cursor still.
                 self.next_poll.insert((region, stream), later(now, self.cadence.of(stream)));
                 failed |= self.log(stream.as_str(), polled.map(|_| ()));
@@ -360,7 +369,7 @@ impl Worker {
     /// Compares every confirmed document now, whenever it was last compared.
     async fn compare_all(&self) {
         let now = self.parts.clock.now();
-        let compared = reconcile::reconcile(&self.parts, &self.seller, now).await;
+        let compared = in_stage("reconcile", reconcile::reconcile(&self.parts, &self.seller, now)).await;
         self.log("final reconcile", compared.map(|_| ()));
     }
 

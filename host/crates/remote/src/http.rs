@@ -1,5 +1,6 @@
 //! The one HTTP client.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub struct Request {
     segments: Vec<String>,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
-    secrets: Vec<(&'static str, SecretString)>,
+    secrets: Vec<(Cow<'static, str>, SecretString)>,
     body: Option<Vec<u8>>,
 }
 
@@ -118,8 +119,15 @@ impl Request {
 
     /// Adds a header that must never be shown.
     #[must_use]
-    pub fn secret_header(mut self, name: &'static str, value: SecretString) -> Self {
-        self.secrets.push((name, value));
+    pub fn secret_header(mut self, name: impl Into<Cow<'static, str>>, value: SecretString) -> Self {
+        self.secrets.push((name.into(), value));
+        self
+    }
+
+    /// Sets a body whose form a header says.
+    #[must_use]
+    pub fn body(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
         self
     }
 
@@ -266,7 +274,7 @@ impl HttpClient {
             let mut value = reqwest::header::HeaderValue::from_str(value.expose_secret())
                 .map_err(|_| TransportError::NotSent(format!("the value of {name} is no header value")))?;
             value.set_sensitive(true);
-            builder = builder.header(name, value);
+            builder = builder.header(&*name, value);
         }
         if let Some(body) = request.body {
             builder = builder.body(body);

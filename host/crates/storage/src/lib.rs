@@ -34,6 +34,7 @@ mod postgres;
 mod read;
 mod reviews;
 mod sqlite;
+pub mod steps;
 mod upkeep;
 mod watch;
 

@@ -87,7 +87,7 @@ pub struct AnswerClaim<'a> {
     pub request: &'a ContentHash,
     /// When.
     pub now: Timestamp,
-    /// A request that was begun before this and never answered ended with its process.
+    /// A request that was begun, or last renewed, before this and never answered ended with its process.
     pub abandoned_before: Timestamp,
 }
 
@@ -213,6 +213,9 @@ pub trait Operations: Send + Sync {
 
     /// Takes a request on, unless it is known. **Invariant:** of several that ask at once, one is told `New`.
     async fn claim_answer(&self, claim: AnswerClaim<'_>) -> Result<Claimed>;
+
+    /// Says that a request that was taken on is still under way, as if it had been begun now.
+    async fn renew_claim(&self, api_key: &str, name: &str, now: Timestamp) -> Result<()>;
 
     /// Keeps the answer to a request that was taken on; `None` forgets the request.
     async fn keep_answer(&self, api_key: &str, name: &str, answer: Option<(u16, &str)>) -> Result<()>;

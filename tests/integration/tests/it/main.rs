@@ -45,6 +45,7 @@ mod service;
 mod setup;
 mod shipments;
 mod support;
+mod telemetry;
 mod traps;
 mod versions;
 mod weather;

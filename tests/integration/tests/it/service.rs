@@ -16,18 +16,18 @@ use crate::process::{Installed, words};
 use crate::support::small;
 
 /// Longer than anything here may take.
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 fn options(seed: u64) -> ScenarioOptions {
     ScenarioOptions { days: 3, orders_per_day: 2, unmapped_percent: 0, ..small(seed) }
 }
 
-fn signal(daemon: &Child, name: &str) {
+pub(crate) fn signal(daemon: &Child, name: &str) {
     let id = daemon.id().expect("it lives").to_string();
     assert!(std::process::Command::new("kill").args([name, &id]).status().expect("kill").success());
 }
 
-async fn ended(daemon: &mut Child) -> ExitStatus {
+pub(crate) async fn ended(daemon: &mut Child) -> ExitStatus {
     tokio::time::timeout(LONG, daemon.wait()).await.expect("it ends").expect("it is waited for")
 }
 
@@ -122,7 +122,7 @@ async fn sending(name: &str, seed: u64, drain_seconds: i64) -> (Installed, Child
     (installed, daemon)
 }
 
-fn log_of(installed: &Installed) -> String {
+pub(crate) fn log_of(installed: &Installed) -> String {
     std::fs::read_to_string(installed.path("log")).unwrap_or_default()
 }
 

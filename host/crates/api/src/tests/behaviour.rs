@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ml_connector_storage::{Operations as _, Store as _};
 use serde_json::Value;
 
-use super::stubs::{COMPONENT_BYTES_MAX, Daemon};
+use super::stubs::{COMPONENT_BYTES_MAX, Daemon, SetClock};
 use super::world::{Made, World, component, document_key};
 use crate::{Limits, Role};
 
@@ -139,6 +140,67 @@ async fn what_is_under_way_goes_on_after_its_request_gave_up() {
     assert_eq!(after.status, 201, "{after:?}");
 }
 
+/// A daemon that holds an upload until it is let go, and has others beside it.
+fn holding() -> Made {
+    let daemon = Daemon { held: Some(tokio::sync::Semaphore::new(0)), ..Daemon::default() };
+    let limits = Limits { slow_time: Duration::from_millis(50), ..Limits::default() };
+    Made { alone: false, daemon, limits, ..Made::default() }
+}
+
+async fn upload(world: &World, key: &secrecy::SecretString) -> (u16, String) {
+    let headers = [("content-type", "application/wasm"), ("idempotency-key", "u")];
+    let got = world.ask(Some(key), ("POST", "/v1/sellers/A1/mappers"), &headers, &component("N", 1)).await;
+    (got.status, if got.status == 201 { String::new() } else { got.code() })
+}
+
+/// Moves time, and waits until whoever waited for it waits for a later one.
+async fn pass(world: &World, seconds: i64) {
+    world.clock.pass(seconds);
+    let asleep =
+        |clock: &SetClock| clock.asleep_until.load(Ordering::SeqCst) > clock.now.load(Ordering::SeqCst);
+    let waited = tokio::time::timeout(Duration::from_secs(30), world.clock.until(asleep)).await;
+    waited.expect("what is under way is renewed");
+}
+
+#[tokio::test]
+async fn a_daemon_that_starts_later_leaves_to_the_other_what_it_has_under_way() {
+    let first = World::of(holding()).await;
+    let key = first.key(Role::MapperAuthor, "T").await;
+    assert_eq!(upload(&first, &key).await, (503, "API-TIMEOUT".to_owned()));
+    let mut later = Vec::new();
+    for _ in 0..10 {
+        pass(&first, 20).await;
+        let second = first.beside(Made { alone: false, ..Made::default() });
+        assert_eq!(upload(&second, &key).await, (409, "API-UNDER-WAY".to_owned()));
+        later.push(second);
+    }
+    first.daemon.held.as_ref().expect("it is held").add_permits(1);
+    first.api.finish().await;
+    assert_eq!(upload(&later[0], &key).await, (201, String::new()), "it is the first one's answer");
+}
+
+#[test]
+fn what_a_daemon_had_under_way_when_it_died_is_taken_over_in_a_minute() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("starts")
+    };
+    let (dying, living) = (runtime(), runtime());
+    let (first, key) = living.block_on(async {
+        let first = World::of(holding()).await;
+        let key = first.key(Role::MapperAuthor, "T").await;
+        (first, key)
+    });
+    assert_eq!(dying.block_on(upload(&first, &key)), (503, "API-TIMEOUT".to_owned()));
+    dying.shutdown_timeout(Duration::from_secs(30));
+    living.block_on(async {
+        let second = first.beside(Made { alone: false, ..Made::default() });
+        first.clock.pass(59);
+        assert_eq!(upload(&second, &key).await, (409, "API-UNDER-WAY".to_owned()));
+        first.clock.pass(2);
+        assert_eq!(upload(&second, &key).await, (201, String::new()));
+    });
+}
+
 #[tokio::test]
 async fn a_change_that_panics_may_be_tried_again() {
     let world = World::new().await;
@@ -238,7 +300,7 @@ async fn health_is_what_the_workers_and_the_store_say() {
     let now = ml_connector_domain::Clock::now(&*world.clock);
     ["A1", "A2", "B1"].into_iter().for_each(|id| world.pulse.beat(&id.into(), now));
     assert_eq!(ask("/readyz").await.json()["ready"], true);
-    world.clock.0.fetch_add(31 * 60, std::sync::atomic::Ordering::SeqCst);
+    world.clock.pass(31 * 60);
     assert_eq!((ask("/healthz").await.status, ask("/readyz").await.status), (503, 200));
     assert_eq!(ask("/metrics").await.code(), "API-KEY");
     let text = world.get(&key, "/metrics").await.text;

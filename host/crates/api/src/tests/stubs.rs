@@ -24,19 +24,56 @@ use ml_connector_ports::{
     Unreadable,
 };
 use secrecy::SecretString;
+use tokio::sync::Notify;
 
 use crate::{Actions, Admitted, Refusal};
 
 /// A clock that stands where it is put.
-pub(super) struct SetClock(pub(super) AtomicI64);
+pub(super) struct SetClock {
+    /// Seconds since 1970.
+    pub(super) now: AtomicI64,
+    /// The latest time that somebody sleeps until.
+    pub(super) asleep_until: AtomicI64,
+    /// Wakes whoever waits for one of them.
+    moved: Notify,
+}
+
+impl SetClock {
+    /// One that shows this many seconds since 1970.
+    pub(super) fn at(seconds: i64) -> Self {
+        Self { now: AtomicI64::new(seconds), asleep_until: AtomicI64::new(0), moved: Notify::new() }
+    }
+
+    /// Moves it.
+    pub(super) fn pass(&self, seconds: i64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until something holds.
+    pub(super) async fn until(&self, holds: impl Fn(&Self) -> bool) {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // Before it is looked at: nothing that moves in between is missed.
+            moved.as_mut().enable();
+            if holds(self) {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
 
 impl Clock for SetClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst)).expect("in range")
+        Timestamp::from_second(self.now.load(Ordering::SeqCst)).expect("in range")
     }
 
-    fn sleep_until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.asleep_until.fetch_max(deadline.as_second(), Ordering::SeqCst);
+        self.moved.notify_waiters();
+        Box::pin(self.until(move |clock| clock.now() >= deadline))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Two tenants with the same kinds of things, and keys of every role; and a client.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use axum::Router;
 use axum::body::Body;
@@ -87,14 +86,22 @@ pub(super) struct World {
 pub(super) struct Made {
     /// Whether the other tenant is there.
     pub(super) foreign: bool,
+    /// Whether no other daemon has the database.
+    pub(super) alone: bool,
     pub(super) limits: Limits,
     pub(super) daemon: Daemon,
 }
 
 impl Default for Made {
     fn default() -> Self {
-        Self { foreign: true, limits: Limits::default(), daemon: Daemon::default() }
+        Self { foreign: true, alone: true, limits: Limits::default(), daemon: Daemon::default() }
     }
+}
+
+/// Tenants and sellers.
+fn sellers(made: &Made) -> Vec<(&'static str, &'static str)> {
+    let foreign = made.foreign.then_some(("U", FOREIGN));
+    [("T", OWN), ("T", SECOND)].into_iter().chain(foreign).collect()
 }
 
 impl World {
@@ -104,23 +111,28 @@ impl World {
 
     pub(super) async fn of(made: Made) -> Self {
         let store = Arc::new(SqliteStore::open_in_memory().await.expect("opens"));
-        let clock = Arc::new(SetClock(AtomicI64::new(NOW)));
-        let mut sellers = vec![("T", OWN), ("T", SECOND)];
-        if made.foreign {
-            sellers.push(("U", FOREIGN));
-        }
-        let mut served = Vec::new();
-        for (tenant, id) in &sellers {
+        let clock = Arc::new(SetClock::at(NOW));
+        for (_, id) in sellers(&made) {
             fill(&store, id).await;
-            served.push(serve(&store, &clock, tenant, id));
         }
+        Self::over(store, clock, made)
+    }
+
+    /// Another daemon over the same database, which starts now.
+    pub(super) fn beside(&self, made: Made) -> Self {
+        Self::over(Arc::clone(&self.store), Arc::clone(&self.clock), made)
+    }
+
+    fn over(store: Arc<SqliteStore>, clock: Arc<SetClock>, made: Made) -> Self {
+        let sellers = sellers(&made);
+        let served = sellers.iter().map(|(tenant, id)| serve(&store, &clock, tenant, id)).collect();
         let pulse = Pulse::default();
         let daemon = Arc::new(made.daemon);
         let api = Api::new(
             (Arc::clone(&store) as _, Arc::clone(&clock) as _),
             served,
             Arc::clone(&daemon) as _,
-            Workers { pulse: pulse.clone(), expected: sellers.len() },
+            Workers { pulse: pulse.clone(), expected: sellers.len(), alone: made.alone },
             Arc::new(|| {
                 ["A1", "A2", "B1"]
                     .map(|id| format!("ml_connector_worker_cycles_total{{seller=\"{id}\"}} 3\n"))

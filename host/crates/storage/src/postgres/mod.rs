@@ -99,12 +99,14 @@ const CONNECTIONS_MAX: u32 = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every session is set to, whatever the server's defaults are.
-const SESSION: [(&str, &str); 4] = [
+const SESSION: [(&str, &str); 5] = [
     // A document's key must have reached the disk before its first byte is sent.
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
     ("timezone", "UTC"),
     ("lock_timeout", "30s"),
+    // A migration that finds its table there already says so in a notice, at each start.
+    ("client_min_messages", "warning"),
 ];
 
 /// A daemon that is stopped in a transaction would hold the end of the audit log, which all wait for.

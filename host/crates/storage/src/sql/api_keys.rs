@@ -125,6 +125,20 @@ impl OwnStore {
         }
     }
 
+    pub(super) async fn renewed(&self, api_key: &str, name: &str, now: Timestamp) -> Result<()> {
+        query(
+            "UPDATE idempotency SET began_at = $3
+             WHERE api_key = $1 AND name = $2 AND status IS NULL AND began_at < $3",
+        )
+        .bind(api_key)
+        .bind(name)
+        .bind(millis(now))
+        .execute(&self.pool)
+        .await
+        .map_err(failed("renewing a request"))?;
+        Ok(())
+    }
+
     pub(super) async fn answered(
         &self,
         api_key: &str,

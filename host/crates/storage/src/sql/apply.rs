@@ -13,6 +13,7 @@ use super::{
     mapper_versions, reviews, storable, upkeep, watch,
 };
 use crate::crash::{self, Side};
+use crate::steps::Steps;
 use crate::{BatchRecord, Change, Result, ReviewDraft, StoreError, failed};
 
 pub(super) type Tx = Transaction<'static, Db>;
@@ -38,6 +39,7 @@ impl OwnStore {
             leases::check(&mut tx, fence).await?;
         }
         let mut many = Bulk::default();
+        let mut steps = Steps::of(&changes);
         let step = crash::step(&changes);
         for change in changes {
             // Whoever plans a document or dates it anew, its bytes are tied to the log.
@@ -48,10 +50,13 @@ impl OwnStore {
                 apply(&mut tx, single).await?;
             }
         }
-        many.write(&mut tx).await?;
+        many.write(&mut tx, steps.as_mut()).await?;
         crash::pass(step, Side::Written);
         tx.commit().await.map_err(failed("committing a transaction"))?;
         crash::pass(step, Side::Committed);
+        if let Some(steps) = steps {
+            steps.committed();
+        }
         Ok(())
     }
 }

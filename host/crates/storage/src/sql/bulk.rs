@@ -11,8 +11,9 @@ use ml_connector_domain::{Region, SellerId, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::apply::Tx;
-use super::rows::millis;
+use super::rows::{get, millis};
 use super::{log, storable};
+use crate::steps::Steps;
 use crate::{Change, Result, failed};
 
 /// Rows of one statement: SQLite binds 32,766 values at most, a row has up to eight.
@@ -65,8 +66,8 @@ impl Bulk {
         self.audit.push(AuditEvent { subject, detail, ..event });
     }
 
-    /// Writes what was kept, each kind in the order in which it came.
-    pub(super) async fn write(self, tx: &mut Tx) -> Result<()> {
+    /// Writes what was kept, each kind in the order in which it came; says which payloads nobody had seen, where that is asked.
+    pub(super) async fn write(self, tx: &mut Tx, mut steps: Option<&mut Steps>) -> Result<()> {
         // Once each: PostgreSQL refuses to touch a row twice in one statement.
         let mut seen = HashSet::new();
         let hashed: Vec<(ContentHash, &Raw)> =
@@ -76,7 +77,7 @@ impl Bulk {
             .filter(|(hash, row)| seen.insert((&row.seller, row.stream, &row.natural_id, hash.as_str())))
             .collect();
         for rows in hashed.chunks(ROWS) {
-            raw(tx, rows).await?;
+            raw(tx, rows, steps.as_deref_mut()).await?;
         }
         for rows in self.done.chunks(ROWS) {
             done(tx, rows).await?;
@@ -85,7 +86,7 @@ impl Bulk {
     }
 }
 
-async fn raw(tx: &mut Tx, rows: &[&(ContentHash, &Raw)]) -> Result<()> {
+async fn raw(tx: &mut Tx, rows: &[&(ContentHash, &Raw)], steps: Option<&mut Steps>) -> Result<()> {
     let mut query = QueryBuilder::new(
         "INSERT INTO raw_payload (seller, hash, region, stream, natural_id, body, buyer_data, seen_at) ",
     );
@@ -109,7 +110,18 @@ async fn raw(tx: &mut Tx, rows: &[&(ContentHash, &Raw)]) -> Result<()> {
             WHERE w.seller = excluded.seller AND w.kind = rtrim(excluded.stream, 's')
               AND w.natural_id = excluded.natural_id)",
     );
-    query.build().persistent(false).execute(&mut **tx).await.map_err(failed("keeping payloads"))?;
+    let Some(steps) = steps else {
+        query.build().persistent(false).execute(&mut **tx).await.map_err(failed("keeping payloads"))?;
+        return Ok(());
+    };
+    query.push(" RETURNING seller, stream, natural_id");
+    let new =
+        query.build().persistent(false).fetch_all(&mut **tx).await.map_err(failed("keeping payloads"))?;
+    for row in &new {
+        let [seller, stream, id]: [String; 3] =
+            [get(row, "seller")?, get(row, "stream")?, get(row, "natural_id")?];
+        steps.read(&SellerId::new(seller), &stream, &id);
+    }
     Ok(())
 }
 

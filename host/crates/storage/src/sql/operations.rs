@@ -40,6 +40,10 @@ impl Operations for OwnStore {
         self.claim(claim).await
     }
 
+    async fn renew_claim(&self, api_key: &str, name: &str, now: Timestamp) -> Result<()> {
+        self.renewed(api_key, name, now).await
+    }
+
     async fn keep_answer(&self, api_key: &str, name: &str, answer: Option<(u16, &str)>) -> Result<()> {
         self.answered(api_key, name, answer).await
     }

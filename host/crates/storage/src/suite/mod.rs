@@ -3,6 +3,7 @@
 mod leases;
 pub(in super::super) mod log;
 mod operations;
+mod steps;
 
 use ml_connector_domain::audit::{Action, AuditEvent};
 use ml_connector_domain::document::{Body, Document, Kind, Origin};

@@ -51,7 +51,11 @@ async fn a_request_is_taken_on_once_and_answered_alike_for_ever() {
     assert_eq!(claim(&one, 0).await, Claimed::New);
     assert_eq!(claim(&one, 1).await, Claimed::UnderWay);
     assert_eq!(claim(&other, 1).await, Claimed::Different);
-    assert_eq!(claim(&one, 100).await, Claimed::New, "who took it on has ended");
+    for seconds in [100, 50] {
+        fresh.store.renew_claim("k1", "n", at(seconds)).await.expect("renews");
+    }
+    assert_eq!(claim(&one, 159).await, Claimed::UnderWay, "who took it on was heard of");
+    assert_eq!(claim(&one, 200).await, Claimed::New, "who took it on has ended");
     fresh.store.keep_answer("k1", "n", Some((201, "made"))).await.expect("keeps");
     assert_eq!(claim(&one, 500).await, Claimed::Answered(201, "made".to_owned()));
     assert_eq!(claim(&other, 500).await, Claimed::Different);
