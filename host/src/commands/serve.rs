@@ -70,7 +70,7 @@ pub(crate) async fn serve(
         file: app.config.path(&app.config.audit.checkpoints),
         every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
     };
-    refuse_a_copy(&*app.store, &checkpoints).await?;
+    refuse_a_copy(&*app.store, Some(checkpoints.key.public()), &checkpoints.file).await?;
     keep_what_decides(&app, &sellers, now).await?;
     let shutdown = CancellationToken::new();
     let mut workers = JoinSet::new();
