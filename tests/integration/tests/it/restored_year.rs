@@ -88,6 +88,7 @@ fn is_accrued(installed: &Installed) -> bool {
     state.batches.iter().any(|batch| batch.description.starts_with("Deferred transactions 2026-01"))
 }
 
+/// Without the mark that `restore` sets (`DELETE FROM restoration` here) invoices and journals are doubled, and it fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_years_books_that_is_put_back_ties_out_to_the_last_figure() {
     let installed = installed().await;
