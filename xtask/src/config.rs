@@ -71,6 +71,26 @@ pub(crate) fn move_to_postgres(path: &Path, folder: &Path, url: &str) -> Result<
     Ok(fs::write(path, text.replacen("[clock]\n", "[cluster]\nlease_seconds = 3\n\n[clock]\n", 1))?)
 }
 
+/// Writes the same configuration once more, with a clock that runs as the simulator's does, so that any number of daemons have
+/// the same time; says where.
+///
+/// # Errors
+/// The configuration cannot be read or written, or the simulator's clock stands still.
+pub(crate) fn with_a_running_clock(path: &Path, clock: &Value) -> Result<PathBuf> {
+    let figures = clock.as_object().context("the simulator's clock stands still")?;
+    let mut runs = "mode = \"scaled\"\n".to_owned();
+    for (name, figure) in figures {
+        writeln!(runs, "{name} = {figure}")?;
+    }
+    let lines = fs::read_to_string(path)?;
+    let lines = lines.lines().filter(|line| !line.starts_with("advance_url = "));
+    let lines = lines.map(|line| if line == "mode = \"stepped\"" { runs.trim_end() } else { line });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let path = path.with_file_name("running.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
 fn head(scenario: &Value, urls: &Value, cadence: &str) -> Result<String> {
     let mut text = String::new();
     writeln!(

@@ -10,6 +10,7 @@ use crate::children::Child;
 use crate::process;
 
 /// The daemon's binary with a configuration.
+#[derive(Clone)]
 pub(crate) struct Daemon {
     pub(crate) binary: PathBuf,
     pub(crate) config: PathBuf,
@@ -53,6 +54,8 @@ pub(crate) struct World {
     pub(crate) orders_per_day: u32,
     /// A year of sellers at home in one region each, instead of days of sellers in all.
     pub(crate) year: bool,
+    /// Simulated seconds in a second; of a clock that stands still, 0.
+    pub(crate) speed: u32,
 }
 
 /// The year's first day: early enough in every seller's zone.
@@ -70,6 +73,7 @@ pub(crate) fn simulator(binaries: &Path, world: World, folder: &Path) -> Result<
         ("--sellers", world.sellers.to_string()),
         ("--days", world.days.to_string()),
         ("--orders-per-day", world.orders_per_day.to_string()),
+        ("--speed", world.speed.to_string()),
     ];
     command.arg("serve");
     for (name, figure) in figures {

@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn run_with((schemathesis, binaries): (&Path, &Path), options: &Options) -> Result<()> {
     let mapper = plugins::components_dir(&process::folders()?).join("standard.component.wasm");
     let folder = fresh_folder("fuzz-api")?;
-    let world = World { seed: 9, sellers: 2, days: 2, orders_per_day: 3, year: false };
+    let world = World { seed: 9, sellers: 2, days: 2, orders_per_day: 3, year: false, speed: 0 };
     let (_simulator, urls) = simulator(binaries, world, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?;
     let scenario = get(&format!("{control}/control/scenario"))?;

@@ -5,6 +5,7 @@
 //! itself a minute after the last of them. Where PostgreSQL is not installed, tests are told so and skip; in CI they fail.
 
 mod cluster;
+mod line;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -15,6 +16,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use cluster::Cluster;
+pub use line::Line;
 
 /// Environment variables by which a test knows that PostgreSQL must be there.
 const REQUIRED: [&str; 2] = ["CI", "ML_CONNECTOR_POSTGRES_REQUIRED"];

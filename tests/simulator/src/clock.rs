@@ -1,7 +1,7 @@
-//! The simulated time, which stands still until it is set.
+//! The simulated time, which stands still until it is set, or runs until it is stopped.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub const DAY: i64 = 24 * HOUR;
 #[derive(Debug)]
 pub struct SimulatedClock {
     millis: AtomicI64,
-    runs: OnceLock<Runs>,
+    runs: RwLock<Option<Runs>>,
 }
 
 /// A clock that runs faster than the machine's: whoever knows the figures knows the time.
@@ -31,6 +31,14 @@ pub struct Runs {
     pub speed: u32,
 }
 
+impl Runs {
+    /// Milliseconds since 1970 that it shows at a time of the machine's.
+    fn at(&self, machine: Timestamp) -> i64 {
+        let passed = machine.as_millisecond() - self.started.as_millisecond();
+        self.origin.as_millisecond().saturating_add(passed.saturating_mul(i64::from(self.speed)))
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a clock that runs follows the machine's")]
 fn machine() -> Timestamp {
     Timestamp::now()
@@ -39,21 +47,29 @@ fn machine() -> Timestamp {
 impl SimulatedClock {
     /// A clock that stands at `start`.
     pub fn new(start: Timestamp) -> Self {
-        Self { millis: AtomicI64::new(start.as_millisecond()), runs: OnceLock::new() }
+        Self { millis: AtomicI64::new(start.as_millisecond()), runs: RwLock::new(None) }
     }
 
     /// Milliseconds since 1970.
     pub fn now(&self) -> i64 {
         let stands = self.millis.load(Ordering::SeqCst);
-        let Some(runs) = self.runs.get() else { return stands };
-        let passed = machine().as_millisecond() - runs.started.as_millisecond();
-        stands.max(runs.origin.as_millisecond().saturating_add(passed.saturating_mul(i64::from(runs.speed))))
+        let Some(runs) = *self.runs.read().unwrap_or_else(PoisonError::into_inner) else { return stands };
+        stands.max(runs.at(machine()))
     }
 
-    /// Lets it run from what it shows now, so many simulated seconds in a second; the first call decides.
+    /// Lets it run from what it shows now, so many simulated seconds in a second, until it is stopped.
     pub fn let_run(&self, speed: u32) -> Runs {
         let origin = Timestamp::from_millisecond(self.now()).unwrap_or_default();
-        *self.runs.get_or_init(|| Runs { origin, started: machine(), speed })
+        let runs = Runs { origin, started: machine(), speed };
+        *self.runs.write().unwrap_or_else(PoisonError::into_inner) = Some(runs);
+        runs
+    }
+
+    /// Has it stand still at what it shows now.
+    pub fn stop(&self) {
+        let mut runs = self.runs.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(running) = runs.take() else { return };
+        self.millis.fetch_max(running.at(machine()), Ordering::SeqCst);
     }
 
     /// Moves it forward; says whether it did: time does not go back.

@@ -147,6 +147,10 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
             Ok(_) => Reply::text(409, "time does not go back"),
             Err(error) => Reply::text(400, error.to_string()),
         },
+        (&Method::PUT, "/control/clock/stop") => {
+            world.clock.stop();
+            Reply::json(200, &json!({ "now": text(world.clock.now()) }))
+        }
         (&Method::GET, "/control/scenario") => Reply::json(200, &world.scenario.for_the_operator()),
         (&Method::GET, "/control/truth") => {
             Reply::json(200, &truth::truth(world, request.parameter("summary") == Some("true")))
@@ -166,7 +170,7 @@ pub(crate) fn handle(world: &World, request: &Incoming) -> Reply {
         (&Method::PUT, "/control/fusion") => fusion::knobs::put(world, request),
         _ => Reply::text(
             404,
-            "clock, scenario, truth, requests, searches, polls, notification, faults, fusion",
+            "clock, clock/stop, scenario, truth, requests, searches, polls, notification, faults, fusion",
         ),
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Report {
 }
 
 /// Ours, native and raw wasmtime; and whoever else was built in.
-pub(crate) fn run(component: &[u8], rivals: Vec<Contender<'_>>) -> Result<Report> {
+pub(crate) fn run(component: &[u8], rivals: Vec<Contender<'_>>, only: &str) -> Result<Report> {
     let (context, orders) = (records::context()?, records::orders(BATCH)?);
     let zone = TimeZone::get(&context.ledger.time_zone)?;
     let runtime = MapperRuntime::new(Limits::default())?;
@@ -87,16 +87,23 @@ pub(crate) fn run(component: &[u8], rivals: Vec<Contender<'_>>) -> Result<Report
         }),
     ];
     contenders.extend(rivals);
+    let named = |contender: &Contender<'_>| format!("{}, {}", contender.engine, contender.mode).contains(only);
+    let mut first = true;
+    contenders.retain(|contender| std::mem::take(&mut first) || named(contender));
     let outputs_equal = all_equal(&mut contenders, &context, &orders)?;
     let mut rows = timed(contenders, &context, &orders)?;
-    let (one, two) = threads(&mapper, &context, &orders)?;
-    rows.push(two_threads(two, &rows)?);
+    let mut two_threads_x_one = f64::NAN;
+    if only.is_empty() {
+        let (one, two) = threads(&mapper, &context, &orders)?;
+        rows.push(two_threads(two, &rows)?);
+        two_threads_x_one = two / one;
+    }
     let single = |engine: &str| {
         let row = rows.iter().find(|row| row.engine == engine && row.mode.starts_with("single"));
         row.map_or(f64::NAN, |row| row.microseconds_per_call)
     };
     let over_raw_microseconds = single("ml-connector") - single("wasmtime, pool tuned");
-    Ok(Report { outputs_equal, over_raw_microseconds, two_threads_x_one: two / one, rows })
+    Ok(Report { outputs_equal, over_raw_microseconds, two_threads_x_one, rows })
 }
 
 fn contender<'a>(

@@ -33,7 +33,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum What {
     /// One mapping, many engines
-    Engines,
+    Engines {
+        /// Only rows whose engine and mode, as they are printed, hold this; native in batches always stands there
+        #[arg(long, default_value = "")]
+        only: String,
+    },
     /// Attacks, one after another
     Hostile {
         #[arg(long)]
@@ -76,23 +80,23 @@ fn run(arguments: &Arguments) -> Result<()> {
         let path = arguments.components.join(format!("{name}.component.wasm"));
         std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let last_line = match arguments.what {
-        What::Engines => {
+    let last_line = match &arguments.what {
+        What::Engines { only } => {
             #[cfg(feature = "rivals")]
             let rivals = rivals::contenders(&arguments.components)?;
             #[cfg(not(feature = "rivals"))]
             let rivals = Vec::new();
-            let report = engines::run(&component("standard")?, rivals)?;
+            let report = engines::run(&component("standard")?, rivals, only)?;
             report.print();
             serde_json::to_string(&report)?
         }
         What::Hostile { calls } => {
-            hostile::run(&component("hostile")?, &component("minimal")?, calls)?.to_string()
+            hostile::run(&component("hostile")?, &component("minimal")?, *calls)?.to_string()
         }
-        What::Mappers { count } => mappers::run(&component("standard")?, count)?.to_string(),
-        What::Replay { calls } => replay::run(&arguments.components, calls)?.to_string(),
+        What::Mappers { count } => mappers::run(&component("standard")?, *count)?.to_string(),
+        What::Replay { calls } => replay::run(&arguments.components, *calls)?.to_string(),
         What::ReplayChild { calls, pooled } => {
-            replay::child(&component("standard")?, calls, pooled)?.to_string()
+            replay::child(&component("standard")?, *calls, *pooled)?.to_string()
         }
     };
     if arguments.json || matches!(arguments.what, What::ReplayChild { .. }) {

@@ -51,8 +51,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let started = Instant::now();
     let folder = fresh_folder("bench-backfill")?;
     let Options { days, orders_per_day, seed, .. } = *options;
-    let (_simulator, urls) =
-        simulator(&binaries, World { seed, sellers: 1, days, orders_per_day, year: false }, &folder)?;
+    let (_simulator, urls) = simulator(
+        &binaries,
+        World { seed, sellers: 1, days, orders_per_day, year: false, speed: 0 },
+        &folder,
+    )?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;
     // Everything has happened: the books begin now, and what was before is history.

@@ -85,7 +85,7 @@ fn throughput(
 ) -> Result<Option<Value>> {
     let folder = fresh_folder("bench-pipeline")?;
     let Options { days, orders_per_day, seed, .. } = *options;
-    let world = World { seed, sellers: workers, days, orders_per_day, year: false };
+    let world = World { seed, sellers: workers, days, orders_per_day, year: false, speed: 0 };
     let (simulator, urls) = simulator(binaries, world, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?;
     let scenario = get(&format!("{control}/control/scenario"))?;

@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(super) fn a_day(binaries: &Path, mapper: &Path, options: &Options) -> Result<(Held, Value, Value)> {
     let folder = fresh_folder("bench-sellers")?;
     let Options { sellers, orders_per_day, seed, .. } = *options;
-    let world = World { seed, sellers, days: 1, orders_per_day, year: false };
+    let world = World { seed, sellers, days: 1, orders_per_day, year: false, speed: 0 };
     let (_simulator, urls) = simulator(binaries, world, &folder)?;
     let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
     let scenario = get(&format!("{control}/control/scenario"))?;

@@ -1,13 +1,15 @@
 //! What became of the books.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::plan;
+use super::slot::{Ground, Slot};
 use crate::children::get;
-use crate::daemon::Daemon;
 use crate::demo::{self, Outcome, year};
 
 /// A verdict.
@@ -22,7 +24,8 @@ pub(super) struct Judged {
 }
 
 /// Reads everything back and compares.
-pub(super) fn judge(daemon: &Daemon, scenario: &Value, control: &str, posted_again: u64) -> Result<Judged> {
+pub(super) fn judge(ground: &Ground, slots: &[Slot], scenario: &Value, posted_again: u64) -> Result<Judged> {
+    let Ground { daemon, control, .. } = ground;
     let outcome = Outcome {
         posted_again,
         report: daemon.json(&["report", "--json"])?,
@@ -39,17 +42,21 @@ pub(super) fn judge(daemon: &Daemon, scenario: &Value, control: &str, posted_aga
     };
     let fusion = &outcome.truth["fusion"];
     let documents = ["invoices", "credit_memos", "journal_batches"].map(|kind| fusion[kind].as_u64());
-    let audit = daemon.command(&["audit", "verify"]).output()?;
     let mut wrong = demo::wrong(&outcome);
-    if !audit.status.success() {
-        wrong.push(format!("the audit log: {}", String::from_utf8_lossy(&audit.stdout).trim()));
+    let mut audit_verified = true;
+    // By the checkpoints of every daemon, and of the one that was alone at the end.
+    for slot in slots.iter().chain([&Slot::alone(ground)]) {
+        if let Some(words) = slot.wrong_in_the_log()? {
+            audit_verified = false;
+            wrong.push(format!("the audit log: {words}"));
+        }
     }
     Ok(Judged {
         documents: documents.into_iter().flatten().sum(),
         lost: figures("_missing"),
         doubled: figures("_doubled") + posted_again,
         unknown: outcome.report["documents"]["unknown"].as_u64().unwrap_or(u64::MAX),
-        audit_verified: audit.status.success(),
+        audit_verified,
         wrong,
     })
 }
@@ -59,12 +66,24 @@ impl Judged {
         self.wrong.is_empty()
     }
 
-    /// Prints the figures, and how often the daemon ended at each place.
-    pub(super) fn show(&self, places: &[u32], kills: u32) {
-        let named: u32 = places.iter().sum();
+    /// Prints the figures, what the daemons lived through, and how often they ended at each place.
+    pub(super) fn show(&self, ground: &Ground, slots: &[Slot], kills: u32) -> Result<()> {
+        let at = |place: usize| ground.places[place].load(Ordering::Relaxed);
+        let named: u32 = (0..plan::PLACES.len()).map(at).sum();
         println!("{kills} kills, {named} of them at a named place:");
-        for (place, count) in plan::PLACES.iter().zip(places) {
-            println!("  {place:28} {count}");
+        for (place, name) in plan::PLACES.iter().enumerate() {
+            println!("  {name:28} {}", at(place));
+        }
+        let mut faults = BTreeMap::<&str, u32>::new();
+        for (name, count) in slots.iter().flat_map(|slot| &slot.faults) {
+            *faults.entry(name).or_default() += count;
+        }
+        for (name, count) in faults {
+            println!("  {name}: {count} times");
+        }
+        let fenced = slots.iter().map(Slot::fenced).sum::<Result<usize>>()?;
+        if slots.len() > 1 {
+            println!("  refused for a lease that had passed on: {fenced} times");
         }
         println!(
             "{} documents in Fusion, {} lost, {} doubled, {} left unknown; audit log {}",
@@ -74,6 +93,7 @@ impl Judged {
             self.unknown,
             if self.audit_verified { "verified" } else { "NOT VERIFIED" }
         );
+        Ok(())
     }
 
     pub(super) fn json(&self, kills: u32, took: Duration) -> Value {

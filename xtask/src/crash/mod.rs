@@ -1,12 +1,17 @@
 //! `cargo xtask crash`: the real daemon beside the simulator, ended as by a power cut again and again.
 //!
-//! Amazon throttles and fails, Fusion loses answers. The daemon's lives are spread evenly over the books' time: each is ended
+//! Amazon throttles and fails, Fusion loses answers. A daemon's lives are spread evenly over the books' time: each is ended
 //! by SIGKILL, every second one at a named place around a durable step (see `ml_connector_storage::crash`), which are taken in
-//! turn, the others wherever they happen to be. Where a place does not come up before a life's end, that life is ended like the
+//! turn, or again while they have not come up, the others wherever they happen to be. Where a place does not come up before a life's end, that life is ended like the
 //! others, and the table says so. In between the disk is full for a while and the database is locked; over PostgreSQL the daemon
-//! is stopped instead until its leases are over, and goes on. Then everything settles, the daemon runs once more, and the books
-//! are judged as the demo's year is: against the simulator's own, by the seven tie-outs, and by what waits for a person; the
-//! audit log is verified.
+//! is stopped instead until its leases are over, and goes on.
+//!
+//! Many daemons ([`slot`]) share the kills over one PostgreSQL database. Their clock runs, the same for all and for the
+//! simulator; each lives for some seconds at a time, takes over what the dead held, and is stopped past its leases or cut off
+//! from the database now and then.
+//!
+//! Then everything settles, one daemon runs once more, and the books are judged as the demo's year is: against the simulator's
+//! own, by the seven tie-outs, and by what waits for a person; the audit log is verified by the checkpoints of every daemon.
 //!
 //! # To add a fault
 //!
@@ -15,18 +20,20 @@
 mod faults;
 mod judge;
 mod plan;
+mod slot;
 
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use ml_connector_test_postgres::Database;
 use serde_json::{Value, json};
 
-use self::plan::{End, Life};
+use self::plan::Plan;
+use self::slot::{Ground, Slot};
 use crate::children::{Child, get, put};
 use crate::config::{self, Setup};
 use crate::daemon::{Daemon, World, fresh_folder, simulator};
@@ -44,8 +51,12 @@ pub(crate) struct Options {
     /// The daemon's store
     #[arg(long, value_enum, default_value_t = StoreKind::Sqlite)]
     store: StoreKind,
+    /// Daemons over one PostgreSQL database
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=9))]
+    daemons: u32,
     /// Days on which orders are placed; with what settles afterwards a month more than these pass [default: 45, or a day for
-    /// every two kills: each life takes some hours, and more than there are would end after the last settlement]
+    /// every two kills: each life takes some hours, and more than there are would end after the last settlement. Of many daemons
+    /// a life takes some seconds at the clock's speed]
     #[arg(long, value_parser = clap::value_parser!(u32).range(20..=365))]
     days: Option<u32>,
     /// Orders a day and seller
@@ -67,6 +78,9 @@ enum StoreKind {
     /// A database of a temporary server
     Postgres,
 }
+
+/// How fast time runs for many daemons: at this speed 500 lives take two and a half months.
+const SPEED: u32 = 10_000;
 
 /// Often enough that something is under way whenever the daemon is killed.
 const CADENCE: &str = "orders_minutes = 60\ntransactions_minutes = 120\ngroups_minutes = 360\n\
@@ -100,20 +114,34 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn short(binaries: PathBuf) -> Result<()> {
     let store = StoreKind::Sqlite;
     campaign(
-        &Options { kills: 20, seed: 1, store, days: Some(20), orders_per_day: 2, json: false, keep: false },
+        &Options {
+            kills: 20,
+            seed: 1,
+            store,
+            daemons: 1,
+            days: Some(20),
+            orders_per_day: 2,
+            json: false,
+            keep: false,
+        },
         binaries,
     )
 }
 
 fn campaign(options: &Options, binaries: PathBuf) -> Result<()> {
+    ensure!(
+        options.daemons == 1 || options.store == StoreKind::Postgres,
+        "one daemon works on a file: write --store postgres beside --daemons {}",
+        options.daemons
+    );
     let folder = fresh_folder("crash")?;
     println!("seed {}, folder {}", options.seed, folder.display());
     let started = Instant::now();
     let mut campaign = Campaign::begin(options, binaries, folder)?;
     campaign.kill_again_and_again(options)?;
     let judged = campaign.settle()?;
-    judged.show(&campaign.places, options.kills);
-    let folder = campaign.folder.clone();
+    judged.show(&campaign.ground, &campaign.slots, options.kills)?;
+    let folder = campaign.ground.folder.clone();
     drop(campaign);
     if options.keep || !judged.is_right() {
         println!("kept: {}", folder.display());
@@ -126,24 +154,24 @@ fn campaign(options: &Options, binaries: PathBuf) -> Result<()> {
     judged.verdict()
 }
 
-/// A simulator, the daemon's configuration, and what was done so far.
+/// A simulator, the daemons, and what was done to them so far.
 struct Campaign {
     _simulator: Child,
-    control: String,
     scenario: Value,
-    daemon: Daemon,
-    folder: PathBuf,
+    ground: Ground,
+    slots: Vec<Slot>,
     /// Dropped at the end.
     _database: Option<Database>,
-    /// Kills at named places, in the order of [`plan::PLACES`].
-    places: Vec<u32>,
 }
 
 impl Campaign {
     fn begin(options: &Options, binaries: PathBuf, folder: PathBuf) -> Result<Self> {
-        let Options { seed, orders_per_day, .. } = *options;
-        let days = options.days.unwrap_or_else(|| (options.kills / 2).clamp(45, 365));
-        let world = World { seed, sellers: 3, days, orders_per_day, year: true };
+        let Options { seed, orders_per_day, daemons, .. } = *options;
+        let many = daemons > 1;
+        let per_kill = if many { 10 } else { 2 };
+        let days = options.days.unwrap_or_else(|| (options.kills / per_kill).clamp(45, 365));
+        let speed = if many { SPEED } else { 0 };
+        let world = World { seed, sellers: 3, days, orders_per_day, year: true, speed };
         let (simulator, urls) = simulator(&binaries, world, &folder)?;
         let control = urls["control"].as_str().context("the simulator names no control port")?.to_owned();
         let scenario = get(&format!("{control}/control/scenario"))?;
@@ -159,108 +187,54 @@ impl Campaign {
                 Some(database)
             }
         };
+        let running = many.then(|| config::with_a_running_clock(&config, &urls["clock"])).transpose()?;
         let daemon = Daemon { binary: binaries.join("ml-connector"), config };
-        daemon.answer(&["credentials", "import"])?;
-        put(&format!("{control}/control/faults"), &weather())?;
-        let places = vec![0; plan::PLACES.len()];
-        Ok(Self { _simulator: simulator, control, scenario, daemon, folder, _database: database, places })
+        let places = plan::PLACES.map(|_| AtomicU32::new(0)).into();
+        let ground = Ground { control, daemon, folder, places };
+        let slots = match (&running, &database) {
+            (Some(config), Some(database)) => {
+                let slot = |number| Slot::among(&ground, number, config.clone(), database);
+                (0..daemons).map(slot).collect::<Result<_>>()?
+            }
+            _ => vec![Slot::alone(&ground)],
+        };
+        ground.daemon.answer(&["credentials", "import"])?;
+        put(&format!("{}/control/faults", ground.control), &weather())?;
+        Ok(Self { _simulator: simulator, scenario, ground, slots, _database: database })
     }
 
     fn kill_again_and_again(&mut self, options: &Options) -> Result<()> {
-        let style = "{bar:40} {pos} of {len} kills  {elapsed}  {msg}";
-        let bar = ProgressBar::new(options.kills.into()).with_style(ProgressStyle::with_template(style)?);
-        let lives = plan::lives(&self.scenario, (options.seed, options.store), options.kills)?;
-        for life in lives {
-            self.live(&life).with_context(|| format!("life {} of seed {}", life.number, options.seed))?;
-            bar.inc(1);
-            bar.set_message(life.until.to_string());
-        }
+        let Options { seed, store, kills, daemons, .. } = *options;
+        let plan = Plan { seed, store, kills, daemons };
+        let style = "{bar:40} {pos} of {len} kills  {elapsed}";
+        let bar = ProgressBar::new(kills.into()).with_style(ProgressStyle::with_template(style)?);
+        let lives: Vec<_> =
+            (0..daemons).map(|daemon| plan.lives(&self.scenario, daemon)).collect::<Result<_>>()?;
+        let (ground, failed) = (&self.ground, AtomicBool::new(false));
+        let told = (&bar, &failed);
+        let ended: Vec<Result<()>> = std::thread::scope(|scope| {
+            let all = self.slots.iter_mut().zip(&lives);
+            let threads: Vec<_> =
+                all.map(|(slot, lives)| scope.spawn(move || slot.live_all(ground, lives, told))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it does not panic")).collect()
+        });
         bar.finish_and_clear();
-        Ok(())
-    }
-
-    /// One life of the daemon, to its violent end.
-    fn live(&mut self, life: &Life) -> Result<()> {
-        let place = match life.end {
-            End::Anywhere { .. } => None,
-            End::At { place, times } => Some((place, format!("{}:{times}", plan::PLACES[place]))),
-        };
-        let mut arguments = vec!["serve"];
-        if let Some((_, spelt)) = &place {
-            arguments.extend(["--kill-at", spelt.as_str()]);
-        }
-        let mut child = self.spawn(&arguments)?;
-        // A fault comes on top of the kill: the daemon has to live through it first.
-        if let Some(fault) = life.fault {
-            let began = self.now()?;
-            while self.now()? == began && child.wait_for(Duration::from_millis(20))?.is_none() {}
-            fault.inflict(&child, &self.folder)?;
-        }
-        loop {
-            if let Some(status) = child.wait_for(Duration::from_millis(5))? {
-                ensure!(killed(status), "the daemon ended by itself with {status}:\n{}", self.last_words()?);
-                let (place, _) = place.context("nobody killed the daemon, and it was killed")?;
-                self.places[place] += 1;
-                return Ok(());
-            }
-            if self.now()? >= life.until {
-                break;
-            }
-        }
-        if let End::Anywhere { after } = life.end {
-            std::thread::sleep(after);
-        }
-        // Its place may never have come up, or it comes there just now.
-        drop(child);
-        Ok(())
-    }
-
-    fn spawn(&self, arguments: &[&str]) -> Result<Child> {
-        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("daemon.log"))?;
-        // A write beyond the limit on the size of files is then an error, not a signal that ends the process.
-        let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(&self.daemon.binary);
-        command.arg("--config").arg(&self.daemon.config).args(arguments).stderr(log);
-        Child::spawn(&mut command)
-    }
-
-    fn now(&self) -> Result<jiff::Timestamp> {
-        let clock = get(&format!("{}/control/clock", self.control))?;
-        Ok(clock["now"].as_str().context("the simulator has no time")?.parse()?)
-    }
-
-    fn last_words(&self) -> Result<String> {
-        let log = std::fs::read_to_string(self.folder.join("daemon.log"))?;
-        let last: Vec<&str> = log.lines().rev().take(20).collect();
-        Ok(last.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        ended.into_iter().collect::<Result<()>>().with_context(|| format!("seed {seed}"))
     }
 
     /// Lets everything come to rest in fair weather, runs the daemon once more, and judges the books.
     fn settle(&self) -> Result<judge::Judged> {
-        put(&format!("{}/control/faults", self.control), &json!({}))?;
+        let Ground { control, .. } = &self.ground;
+        put(&format!("{control}/control/faults"), &json!({}))?;
+        // From here on it is stepped, and nobody waits for it.
+        put(&format!("{control}/control/clock/stop"), &json!({}))?;
         let end = self.scenario["end"].as_str().context("the scenario has no end")?;
-        self.serve_until(end)?;
-        let requests = || get(&format!("{}/control/requests", self.control));
+        let last = Slot::alone(&self.ground);
+        last.serve_until(end)?;
+        let requests = || get(&format!("{control}/control/requests"));
         let before = crate::demo::posts(&requests()?);
-        self.serve_until(end)?;
+        last.serve_until(end)?;
         let posted_again = crate::demo::posts(&requests()?).saturating_sub(before);
-        judge::judge(&self.daemon, &self.scenario, &self.control, posted_again)
+        judge::judge(&self.ground, &self.slots, &self.scenario, posted_again)
     }
-
-    fn serve_until(&self, end: &str) -> Result<()> {
-        let mut child = self.spawn(&["serve", "--until", end])?;
-        loop {
-            match child.wait_for(Duration::from_millis(100))? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => bail!("the daemon ended with {status}:\n{}", self.last_words()?),
-                None => {}
-            }
-        }
-    }
-}
-
-/// Whether a process ended by SIGKILL.
-fn killed(status: std::process::ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt as _;
-    status.signal() == Some(9)
 }

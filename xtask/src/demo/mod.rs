@@ -57,6 +57,7 @@ impl Options {
             days: self.days.unwrap_or(days),
             orders_per_day: self.orders_per_day,
             year: self.year,
+            speed: 0,
         }
     }
 }
