@@ -3,11 +3,12 @@
 //! Their tools come from the package managers of those languages, in the versions that the plugins pin, into folders of
 //! their own below the cache. A component is built, and its native tests are run, again only if its sources or its tool's
 //! pin have changed. Each is built twice: without imports, as a tenant would, and as its tool does if it is not told
-//! otherwise, with WASI's (`<name>-wasi`), to be refused by the sandbox or served by a policy that says so.
+//! otherwise, with WASI's (`<name>-wasi`), to be refused by the sandbox or served by a policy that says so. A third component
+//! (`<name>-raising`) raises, for the test of what an operator sees of that.
 //!
 //! # To add a language
 //!
-//! 1. Put its mapper below `plugins/`, with a pin of its tools.
+//! 1. Put its mapper and one that raises below `plugins/`, with a pin of its tools.
 //! 2. Add a [`Language`]: the programs that must be there, how its tools are installed and how it builds.
 //! 3. Name it in `tests/integration/tests/it/sandbox/languages.rs`, which holds it against the mapper in Rust.
 
@@ -37,8 +38,10 @@ struct Language {
     install: fn(&Path, &Path) -> Result<()>,
     /// Runs the mapper's native tests.
     test: fn(&Place) -> Result<()>,
-    /// Writes the component, with or without WASI's imports.
-    build: fn(&Place, &Path, Wasi) -> Result<()>,
+    /// What the mapper begins in, and one that raises.
+    mains: [&'static str; 2],
+    /// Writes the component of what it begins in, with or without WASI's imports.
+    build: fn(&Place, &str, &Path, Wasi) -> Result<()>,
 }
 
 /// A program of the machine's.
@@ -75,9 +78,10 @@ const LANGUAGES: [Language; 2] = [
             least: (3, 11),
             advice: "install Python 3.11 or newer with its venv module (Debian: python3-venv)",
         }],
-        sources: &["requirements.txt", "mapper.py", "kit.py", "test_mapper.py"],
+        sources: &["requirements.txt", "mapper.py", "kit.py", "raising.py", "test_mapper.py"],
         install: install_python,
         test: test_python,
+        mains: ["mapper", "raising"],
         build: build_python,
     },
     Language {
@@ -96,10 +100,12 @@ const LANGUAGES: [Language; 2] = [
             "component.js",
             "mapper.js",
             "kit.js",
+            "raising.js",
             "mapper.test.js",
         ],
         install: install_javascript,
         test: test_javascript,
+        mains: ["component.js", "raising.js"],
         build: build_javascript,
     },
 ];
@@ -134,13 +140,13 @@ fn test_python(place: &Place) -> Result<()> {
 }
 
 /// Without `--stub-wasi` the interpreter imports 25 interfaces of WASI, which the sandbox refuses by default.
-fn build_python(place: &Place, component: &Path, wasi: Wasi) -> Result<()> {
+fn build_python(place: &Place, main: &str, component: &Path, wasi: Wasi) -> Result<()> {
     let mut python = componentize_py(place);
     python.arg("componentize");
     if wasi == Wasi::Stubbed {
         python.arg("--stub-wasi");
     }
-    python.arg("--python-path").arg(&place.plugin).arg("--output").arg(component).arg("mapper");
+    python.arg("--python-path").arg(&place.plugin).arg("--output").arg(component).arg(main);
     quietly(&mut python)
 }
 
@@ -158,10 +164,10 @@ fn test_javascript(place: &Place) -> Result<()> {
 }
 
 /// `--sync` since the sandbox has no asynchronous calls; without `--stub-wasi` the interpreter imports WASI.
-fn build_javascript(place: &Place, component: &Path, wasi: Wasi) -> Result<()> {
+fn build_javascript(place: &Place, main: &str, component: &Path, wasi: Wasi) -> Result<()> {
     let mut node = Command::new("node");
     node.arg(place.tools.join("node_modules/componentize-qjs/cli.mjs")).arg("--wit").arg(&place.wit);
-    node.arg("--js").arg(place.plugin.join("component.js")).args(["--world", WORLD, "--sync"]);
+    node.arg("--js").arg(place.plugin.join(main)).args(["--world", WORLD, "--sync"]);
     if wasi == Wasi::Stubbed {
         node.arg("--stub-wasi");
     }
@@ -235,19 +241,27 @@ impl Language {
         let place = Place { tools: languages.join(self.name), wit: folders.root.join(WIT), plugin };
         let made_of = self.made_of(&place)?;
         let note = components_dir(folders).join(format!("{}.from", self.name));
-        let paths = [(self.name.to_owned(), Wasi::Stubbed), (format!("{}-wasi", self.name), Wasi::Imported)]
-            .map(|(name, wasi)| (components_dir(folders).join(format!("{name}.component.wasm")), name, wasi));
+        let [mapper, raising] = self.mains;
+        let of = |suffix: &str, main: &'static str, wasi| {
+            let name = format!("{}{suffix}", self.name);
+            (components_dir(folders).join(format!("{name}.component.wasm")), name, main, wasi)
+        };
+        let paths = [
+            of("", mapper, Wasi::Stubbed),
+            of("-wasi", mapper, Wasi::Imported),
+            of("-raising", raising, Wasi::Stubbed),
+        ];
         let there = paths.iter().all(|(path, ..)| path.is_file());
         if !there || fs::read(&note).ok().as_deref() != Some(&made_of[..]) {
             self.tools(&place)?;
             let plugin = || format!("plugin `{}`", self.name);
             (self.test)(&place).with_context(plugin)?;
-            for (path, _, wasi) in &paths {
-                (self.build)(&place, path, *wasi).with_context(plugin)?;
+            for (path, _, main, wasi) in &paths {
+                (self.build)(&place, main, path, *wasi).with_context(plugin)?;
             }
             fs::write(&note, made_of)?;
         }
-        let measured = |(path, name, _): (PathBuf, String, Wasi)| {
+        let measured = |(path, name, ..): (PathBuf, String, &str, Wasi)| {
             let bytes = fs::metadata(&path)?.len();
             Ok(Built { name, path, bytes })
         };

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{crash, fuzz_api, languages, plugins, process};
+use crate::{bench, crash, fuzz_api, languages, plugins, process};
 
 /// Environment variable that tells tests where the components are.
 const PLUGINS_VARIABLE: &str = "ML_CONNECTOR_PLUGINS";
@@ -75,6 +75,7 @@ fn test_with(arguments: &[String], in_ci: bool) -> Result<()> {
     if !arguments.is_empty() {
         return Ok(());
     }
+    bench::mapper::check()?;
     match fuzz_api::tool() {
         Err(error) if !in_ci => println!("the API is not fuzzed: {error:#}"),
         tool => fuzz_api::run_with((&tool?, &binaries), &fuzz_api::Options::default())?,

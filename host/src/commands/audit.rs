@@ -306,33 +306,29 @@ impl Checkpoints {
             }
         }
     }
+}
 
-    /// Refuses a database that has fewer events than the file's newest checkpoint signs: a backup was put back, or the
-    /// tail was cut. It does not know what was posted since.
-    ///
-    /// # Errors
-    /// It is one, or that could not be found out.
-    pub(crate) async fn compare_with_file(&self) -> Outcome {
-        let Some(frontier) = self.store.log_frontier().await? else { return Ok(()) };
-        if !self.file.exists() {
-            return Ok(());
-        }
-        let placed = checkpoints::read(&self.file)?;
-        let newest = placed
-            .iter()
-            .filter_map(|placed| self.key.public().checkpoint(&placed.note).ok())
-            .map(|c| c.size)
-            .max();
-        if newest.is_some_and(|newest| newest > frontier.size()) {
-            return Err(format!(
-                "AUD-BEHIND: {} signs {} events and the database has {}: it does not know what was posted since. If a backup \
-                 was put back, run `ml-connector restore`; if none was, the log's tail was cut: run `ml-connector audit verify`",
-                self.file.display(),
-                newest.unwrap_or_default(),
-                frontier.size()
-            )
-            .into());
-        }
-        Ok(())
+/// Refuses a database that has fewer events than the file's newest checkpoint signs: a backup was put back, or the tail was
+/// cut. It does not know what was posted since.
+///
+/// # Errors
+/// It is one, or that could not be found out.
+pub(crate) async fn compare_with_file(store: &dyn Store, key: &VerifyingKey, file: &Path) -> Outcome {
+    let Some(frontier) = store.log_frontier().await? else { return Ok(()) };
+    if !file.exists() {
+        return Ok(());
+    }
+    let placed = checkpoints::read(file)?;
+    let signed = placed.iter().filter_map(|placed| key.checkpoint(&placed.note).ok());
+    let newest = signed.map(|checkpoint| checkpoint.size).max();
+    match newest {
+        Some(newest) if newest > frontier.size() => Err(format!(
+            "AUD-BEHIND: {} signs {newest} events and the database has {}: it does not know what was posted since. If a backup \
+             was put back, run `ml-connector restore`; if none was, the log's tail was cut: run `ml-connector audit verify`",
+            file.display(),
+            frontier.size()
+        )
+        .into()),
+        _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use ml_connector_pipeline::restored;
 use ml_connector_storage::{SqliteStore, Store};
 use serde_json::json;
 
-use super::audit::{Checkpoints, NotAsItWas};
+use super::audit::{NotAsItWas, compare_with_file};
 use super::{Outcome, say};
 use crate::app::clock_of;
 use crate::config::Config;
@@ -187,11 +187,12 @@ fn set_aside(config: &Config, at: Timestamp) -> Result<PathBuf, Failure> {
     Ok(aside)
 }
 
-/// Refuses to post from a copy that nobody put back: it does not know what was posted since.
+/// Refuses to post from a copy that nobody put back: it does not know what was posted since. `key` is the one that the log
+/// is signed with, if it ever was.
 ///
 /// # Errors
 /// It is one, by its own word or by the file of checkpoints, or that could not be found out.
-pub(crate) async fn refuse_a_copy(store: &dyn Store, checkpoints: &Checkpoints) -> Outcome {
+pub(crate) async fn refuse_a_copy(store: &dyn Store, key: Option<&VerifyingKey>, file: &Path) -> Outcome {
     let state = store.restoration().await?;
     if state.is_copy {
         let taken = state.taken_at.map(|at| format!(", taken at {at}")).unwrap_or_default();
@@ -200,5 +201,8 @@ pub(crate) async fn refuse_a_copy(store: &dyn Store, checkpoints: &Checkpoints) 
         )
         .into());
     }
-    checkpoints.compare_with_file().await
+    match key {
+        Some(key) => compare_with_file(store, key, file).await,
+        None => Ok(()),
+    }
 }

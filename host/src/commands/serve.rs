@@ -71,7 +71,7 @@ pub(crate) async fn serve(
         file: app.config.path(&app.config.audit.checkpoints),
         every: SignedDuration::from_mins(app.config.audit.checkpoint_minutes.into()),
     };
-    refuse_a_copy(&*app.store, &checkpoints).await?;
+    refuse_a_copy(&*app.store, Some(checkpoints.key.public()), &checkpoints.file).await?;
     keep_what_decides(&app, &sellers, now).await?;
     let sending = CancellationToken::new();
     let mut senders = JoinSet::new();

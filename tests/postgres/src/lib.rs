@@ -44,9 +44,7 @@ impl Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Some(server) = Server::found() else {
             let missing = "PostgreSQL is not installed (Debian: apt-get install postgresql), and DATABASE_URL names none";
-            let required = REQUIRED.iter().any(|name| std::env::var_os(name).is_some());
-            assert!(!required, "{missing}");
-            let _said = writeln!(std::io::stderr(), "skipped: {missing}");
+            skip(missing);
             return None;
         };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -76,6 +74,47 @@ impl Database {
     pub fn ask(&self, statements: &str) -> String {
         self.server.run_at(&self.url, statements).unwrap_or_else(|error| panic!("{error}"))
     }
+
+    /// Whether `pg_dump` and `pg_restore` are there; a word on standard error where they are not.
+    ///
+    /// # Panics
+    /// They are missing in CI.
+    #[must_use]
+    pub fn can_be_dumped(&self) -> bool {
+        let there = |program: &str| said(Command::new(self.server.program(program)).arg("--version")).is_ok();
+        let both = there("pg_dump") && there("pg_restore");
+        if !both {
+            skip("pg_dump and pg_restore are not installed (Debian: apt-get install postgresql-client)");
+        }
+        both
+    }
+
+    /// Writes a dump to a file, in the format of `pg_restore`.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn dump(&self, to: &Path) {
+        let mut dump = Command::new(self.server.program("pg_dump"));
+        said(dump.args(["--format=custom", "--file"]).arg(to).arg(&self.url))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Puts a dump into this database, which is empty.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn load(&self, from: &Path) {
+        let mut restore = Command::new(self.server.program("pg_restore"));
+        said(restore.args(["--no-owner", "--exit-on-error", "--dbname", &self.url]).arg(from))
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// Says that a test is skipped; fails where nothing may be missing.
+fn skip(missing: &str) {
+    let required = REQUIRED.iter().any(|name| std::env::var_os(name).is_some());
+    assert!(!required, "{missing}");
+    let _said = writeln!(std::io::stderr(), "skipped: {missing}");
 }
 
 impl Drop for Database {
@@ -101,6 +140,11 @@ impl Server {
         }
         let cluster = Cluster::running()?;
         Some(Self { url: cluster.url(), psql: cluster.psql(), cluster: Some(cluster) })
+    }
+
+    /// A program that stands beside `psql`.
+    fn program(&self, name: &str) -> PathBuf {
+        self.psql.with_file_name(name)
     }
 
     /// The address with another database.

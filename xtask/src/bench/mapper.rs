@@ -91,14 +91,30 @@ fn measure(what: &[String], rivals: bool, json: bool) -> Result<()> {
     process::run(measure.args(what))
 }
 
-/// Builds the measuring program, optimised.
-fn build(rivals: bool) -> Result<PathBuf> {
+/// Checks that the measuring program compiles, which no build of the workspace does. Without the rivals: they bring another
+/// wasmtime and a C compiler's work, and all but their own modules is the same.
+///
+/// # Errors
+/// It does not.
+pub(crate) fn check() -> Result<()> {
+    process::run(&mut cargo("check")?)
+}
+
+/// A command of cargo's about the measuring program.
+fn cargo(command: &str) -> Result<Command> {
     let folders = process::folders()?;
-    let target = folders.target.join("measure");
     let mut cargo = Command::new("cargo");
     // Not --locked: what it measures is a path, whose dependencies change without this package.
-    cargo.args(["build", "--quiet", "--release", "--manifest-path"]);
-    cargo.arg(folders.root.join("xtask/measure/Cargo.toml")).env("CARGO_TARGET_DIR", &target);
+    cargo.args([command, "--quiet", "--manifest-path"]).arg(folders.root.join("xtask/measure/Cargo.toml"));
+    cargo.env("CARGO_TARGET_DIR", folders.target.join("measure"));
+    Ok(cargo)
+}
+
+/// Builds the measuring program, optimised.
+fn build(rivals: bool) -> Result<PathBuf> {
+    let target = process::folders()?.target.join("measure");
+    let mut cargo = cargo("build")?;
+    cargo.arg("--release");
     if rivals {
         cargo.args(["--features", "rivals"]);
     }

@@ -5,7 +5,7 @@
 //! A file with its options, a function that runs it and prints a table, and with `--json` one object as the last line.
 
 mod backfill;
-mod mapper;
+pub(crate) mod mapper;
 mod pipeline;
 mod sellers;
 

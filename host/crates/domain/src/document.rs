@@ -391,6 +391,14 @@ impl Document {
         }
     }
 
+    /// The lines of a journal; nothing else has any of these.
+    pub fn journal_lines(&self) -> &[JournalLine] {
+        match &self.body {
+            Body::Journal { lines, .. } => lines,
+            _ => &[],
+        }
+    }
+
     /// The settlement's own rate by which a journal is converted, if it is.
     pub fn own_rate(&self) -> Option<&OwnRate> {
         match &self.body {

@@ -117,6 +117,8 @@ pub struct Content {
     pub fusion_id: FusionId,
     /// Its figure: the sum of the lines with tax, or the net debit on the settlement account.
     pub total: Money,
+    /// The day that a receivable bears, where it was read.
+    pub date: Option<jiff::civil::Date>,
     /// Amounts by account.
     pub amounts: Amounts,
     /// What they are worth in the ledger's currency, of a journal in another.
@@ -275,6 +277,7 @@ mod tests {
             lines: 2,
             status: Some("Complete".to_owned()),
             renumbered: None,
+            date: None,
         }
     }
 

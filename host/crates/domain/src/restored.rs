@@ -6,9 +6,10 @@
 
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 
-use crate::DocumentKey;
+use crate::canonical::{Order, Pieces};
 use crate::document::{Body, Credit, Document, JournalOf};
-use crate::shipment;
+use crate::shipment::{self, Shipment};
+use crate::{DocumentKey, Money};
 
 /// Days after the restore whose documents are still looked up first. What was sent before the restore tells of something
 /// that had happened by then; the days cover what is dated ahead, up to the end of its month or the first day of the next,
@@ -55,6 +56,67 @@ pub fn cut_otherwise(document: &Document) -> Option<Document> {
     };
     let key = DocumentKey::derive(document.kind().letter(), &document.seller, &subject, document.revision);
     Some(Document { key, ..document.clone() })
+}
+
+/// Ways to put pieces together that are gone through; an order of more of them is a person's.
+const COMBINATIONS_MAX: u64 = 4_096;
+
+/// What an order's next shipment may have held whose invoice comes to `total`, after those in `invoiced`: of the pieces that
+/// have left since, every combination with that share of the order, the fullest first. It left at `shipped`.
+pub fn shipments_over(
+    order: &Order,
+    invoiced: &[Shipment],
+    total: Money,
+    shipped: Timestamp,
+) -> Vec<Shipment> {
+    let held = |item: &crate::id::OrderItemId| -> u32 {
+        let all = invoiced.iter().flat_map(|shipment| &shipment.items).filter(|one| one.item == *item);
+        all.map(|one| one.quantity).sum()
+    };
+    let before: Vec<Pieces> = order
+        .items
+        .iter()
+        .map(|item| Pieces { item: item.id.clone(), quantity: held(&item.id) })
+        .filter(|one| one.quantity > 0)
+        .collect();
+    let left: Vec<Pieces> = order
+        .items
+        .iter()
+        .map(|item| Pieces {
+            item: item.id.clone(),
+            quantity: item.quantity_fulfilled.saturating_sub(held(&item.id)),
+        })
+        .filter(|one| one.quantity > 0)
+        .collect();
+    let ways = left.iter().try_fold(1_u64, |ways, one| ways.checked_mul(u64::from(one.quantity) + 1));
+    let Some(ways) = ways.filter(|ways| *ways <= COMBINATIONS_MAX) else { return Vec::new() };
+    let number = u32::try_from(invoiced.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let all = (1..ways).rev().map(|way| {
+        let items = combination(&left, way);
+        Shipment {
+            subject: shipment::subject(&order.id, number),
+            number,
+            shipped,
+            last: order.is_shipped() && items == left,
+            items,
+            before: before.clone(),
+        }
+    });
+    all.filter(|one| shipment::slice(order, one).is_ok_and(|share| share.total == Some(total))).collect()
+}
+
+/// The combination of a number below the product of all quantities, each with none added.
+fn combination(left: &[Pieces], mut way: u64) -> Vec<Pieces> {
+    let mut items = Vec::with_capacity(left.len());
+    for one in left {
+        let ways = u64::from(one.quantity) + 1;
+        let quantity = u32::try_from(way % ways).unwrap_or(one.quantity);
+        way /= ways;
+        if quantity > 0 {
+            items.push(Pieces { item: one.item.clone(), quantity });
+        }
+    }
+    items
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ impl FusionClient {
             lines: count,
             status: batch.status.clone(),
             renumbered: None,
+            date: None,
         })))
     }
 

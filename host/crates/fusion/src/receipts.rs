@@ -198,6 +198,7 @@ impl FusionClient {
             lines: u32::try_from(references.len()).unwrap_or(u32::MAX),
             status: receipt.status.clone().or_else(|| receipt.state.clone()),
             renumbered: None,
+            date: None,
         })))
     }
 

@@ -185,6 +185,7 @@ fn read(
         lines: u32::try_from(lines.len()).unwrap_or(u32::MAX),
         status: receivable.invoice_status.clone(),
         renumbered: None,
+        date: receivable.transaction_date.as_deref().and_then(|day| day.get(..10)?.parse().ok()),
     })
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Receivable {
     #[serde(alias = "CreditMemoStatus")]
     pub(crate) invoice_status: Option<String>,
     pub(crate) entered_amount: Option<Scalar>,
+    #[serde(alias = "CreditMemoDate")]
+    pub(crate) transaction_date: Option<String>,
     #[serde(rename = "receivablesInvoiceLines", alias = "receivablesCreditMemoLines")]
     pub(crate) lines: Option<Collection<ReceivableLine>>,
     #[serde(rename = "receivablesInvoiceDistributions", alias = "receivablesCreditMemoDistributions")]

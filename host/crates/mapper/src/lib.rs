@@ -39,6 +39,7 @@ pub mod mapper;
 pub mod profile;
 mod runtime;
 pub mod shape;
+mod told;
 mod v0_1;
 pub mod validate;
 mod wasi;

@@ -264,6 +264,17 @@ impl LoadedMapper {
 
     /// Maps a batch of orders. Blocks for as long as that takes.
     pub fn run_orders(&self, context: &BatchContext, orders: &[Order]) -> Run<OrderOutcome> {
+        self.orders(context, orders, v0_1::order_outcome, cost::order_outcome)
+    }
+
+    /// As [`LoadedMapper::run_orders`], with the answers converted and weighed by functions of the caller's.
+    pub(crate) fn orders<T>(
+        &self,
+        context: &BatchContext,
+        orders: &[Order],
+        convert: impl Fn(v0_1::OrderAnswer) -> Result<T, MoneyError>,
+        weigh: impl Fn(&T) -> u64,
+    ) -> Run<T> {
         let zone = match TimeZone::get(&context.ledger.time_zone) {
             Ok(zone) => zone,
             Err(error) => return self.unmapped(faults::host(error.to_string())),
@@ -279,7 +290,7 @@ impl LoadedMapper {
                 let export = |world: &v0_1::World, store: &mut Store<CallState>| {
                     world.call_map_orders(store, context, records)
                 };
-                self.call(budget, records.len(), export, v0_1::order_outcome, cost::order_outcome)
+                self.call(budget, records.len(), export, convert, weigh)
             })
         })
     }
@@ -290,6 +301,17 @@ impl LoadedMapper {
         context: &BatchContext,
         transactions: &[Transaction],
     ) -> Run<TransactionOutcome> {
+        self.transactions(context, transactions, v0_1::transaction_outcome, cost::transaction_outcome)
+    }
+
+    /// As [`LoadedMapper::run_transactions`], with the answers converted and weighed by functions of the caller's.
+    pub(crate) fn transactions<T>(
+        &self,
+        context: &BatchContext,
+        transactions: &[Transaction],
+        convert: impl Fn(v0_1::TransactionAnswer) -> Result<T, MoneyError>,
+        weigh: impl Fn(&T) -> u64,
+    ) -> Run<T> {
         let lines = transactions.iter().map(|transaction| transaction.legs.len()).sum();
         let budget = Budget {
             fuel: self.limits.fuel(transactions.len(), lines),
@@ -304,7 +326,7 @@ impl LoadedMapper {
                 let export = |world: &v0_1::World, store: &mut Store<CallState>| {
                     world.call_map_transactions(store, context, records)
                 };
-                self.call(budget, records.len(), export, v0_1::transaction_outcome, cost::transaction_outcome)
+                self.call(budget, records.len(), export, convert, weigh)
             })
         })
     }

@@ -125,12 +125,25 @@ async fn changed(parts: &Parts, changes: Vec<Change>) -> Result<(), StageError> 
     Ok(parts.store.apply(changes).await?)
 }
 
-/// A settlement's journals, one for each of its months, or why there are none.
+/// A settlement's journals, one for each of its months, dated and judged by what Fusion says, or why there are none.
 pub(crate) async fn journals(
     parts: &Parts,
     seller: &Seller,
     due: &Due<'_>,
 ) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
+    let journals = match cut(seller, due)? {
+        Ok(journals) if journals.is_empty() => return Ok(Ok(journals)),
+        Ok(journals) => journals,
+        Err(reasons) => return Ok(Err(reasons)),
+    };
+    let dates = journals.iter().map(|journal| (Module::GeneralLedger, journal.document.date)).collect();
+    let accounts = journals.iter().flat_map(Journal::accounts).collect();
+    let facts = Facts::gather(parts, seller, accounts, dates).await?;
+    Ok(journal::place_and_judge(journals, &facts))
+}
+
+/// A settlement's journals as they follow from its bookings alone, one for each of its months, or why there are none.
+pub(crate) fn cut(seller: &Seller, due: &Due<'_>) -> Result<Result<Vec<Journal>, Vec<Reason>>, StageError> {
     let Due { group, bookings, end, ref rate, .. } = *due;
     if let Decision::Contradiction(words) = rate {
         return Ok(Err(vec![Reason::new("payouts-differ", group.id.as_str(), words.as_str())]));
@@ -181,10 +194,7 @@ pub(crate) async fn journals(
     {
         return Ok(Err(vec![reason]));
     }
-    let dates = journals.iter().map(|journal| (Module::GeneralLedger, journal.document.date)).collect();
-    let accounts = journals.iter().flat_map(Journal::accounts).collect();
-    let facts = Facts::gather(parts, seller, accounts, dates).await?;
-    Ok(journal::place_and_judge(journals, &facts))
+    Ok(Ok(journals))
 }
 
 /// Whether what a settlement's transactions sum to is what Amazon says; one of them is named by its id.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use ml_connector_audit::note::VerifyingKey;
 use ml_connector_storage::Fit;
 
+use super::super::backup::refuse_a_copy;
 use super::Finding;
 use crate::config::Config;
 use crate::database::Place;
@@ -132,6 +134,28 @@ pub(super) async fn database(config: &Config) -> Finding {
             Finding::fault(CODE, about, seen, remedy)
         }
     }
+}
+
+/// Whether the database is a copy that nobody put back: `serve` refuses that, too.
+pub(super) async fn unrestored(config: &Config) -> Finding {
+    const CODE: &str = "DOC-COPY";
+    const ABOUT: &str = "what was posted";
+    match is_no_copy(config).await {
+        Ok(()) => Finding::right(CODE, ABOUT, "the database is no copy, and knows all that was signed"),
+        Err(error) => {
+            let remedy = "run `ml-connector restore` before the daemon posts (host/docs/running.md, Backups)";
+            Finding::fault(CODE, ABOUT, error.to_string(), remedy)
+        }
+    }
+}
+
+async fn is_no_copy(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+    let store = Place::of(config)?.open_to_read().await?;
+    let key = store.log_key().await?.map(|key| VerifyingKey::parse(&key)).transpose()?;
+    let file = config.path(&config.audit.checkpoints);
+    let told = refuse_a_copy(&*store, key.as_ref(), &file).await;
+    store.close().await;
+    told
 }
 
 /// What is wrong with a file before it is opened.

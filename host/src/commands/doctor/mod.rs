@@ -128,6 +128,7 @@ async fn examine(source: &Source) -> Vec<Finding> {
     let opens = usable.level == Level::Right;
     findings.push(usable);
     if opens {
+        findings.push(machine::unrestored(&config).await);
         findings.extend(remotes(config).await);
     }
     findings

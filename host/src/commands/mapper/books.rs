@@ -130,11 +130,17 @@ pub(super) async fn replay(config: Config, id: &str, days: u32) -> Outcome {
     let (seller, parts) = seller(&app, id)?;
     let found = again::replay(&parts, &seller, since(&app, days)).await?;
     say(&format!(
-        "{} batches of {} records mapped again: {} invoices and credit memos and {} bookings are the same, byte for byte",
-        found.batches, found.records, found.documents, found.bookings
+        "{} batches of {} records mapped again: {} invoices and credit memos, {} bookings and {} journals are the same, byte for byte",
+        found.batches, found.records, found.documents, found.bookings, found.journals
     ));
     if found.not_kept > 0 {
         say(&format!("{} batches cannot be: what went in is not kept any more", found.not_kept));
+    }
+    if found.journals_not_kept > 0 {
+        let count = found.journals_not_kept;
+        say(&format!(
+            "{count} journals cannot be: what went in is not kept any more, or a correction replaced what they adjust"
+        ));
     }
     app.store.close().await;
     if found.wrong.is_empty() {

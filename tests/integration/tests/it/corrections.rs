@@ -359,7 +359,11 @@ async fn an_operator_corrects_a_month_and_everything_is_still_explained_and_prov
         installed.said(&["evidence", "--period", period, "--out", &out]).await;
         installed.said(&["evidence", "verify", &out]).await;
     }
-    installed.said(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
+    // What was taken back, what took it back and what took its place are all made again.
+    let replayed = installed.said(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
+    let posted = of("journal") * 3;
+    assert!(replayed.contains(&format!(" {posted} journals are the same")), "{posted}: {replayed}");
+    assert!(!replayed.contains("cannot be"), "{replayed}");
     let listed = installed.said(&["catalog", "list"]).await;
     assert!(listed.contains("active"), "{listed}");
     let report: Value =

@@ -27,6 +27,14 @@ fn said(output: &Output) -> String {
     words
 }
 
+#[track_caller]
+fn failed(output: &Output) -> String {
+    let words =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{words}");
+    words
+}
+
 /// The four commands of the README.
 #[test]
 fn from_a_new_project_to_a_green_test_on_the_component_without_a_registry() {
@@ -41,10 +49,8 @@ fn from_a_new_project_to_a_green_test_on_the_component_without_a_registry() {
     let expected = folder.0.join("my-books/tests/golden/first_order/expected.json");
     let text = std::fs::read_to_string(&expected).expect("a file");
     std::fs::write(&expected, text.replacen("41000", "49000", 1)).expect("writes");
-    let wrong = developer(&folder.0, &["test", "--project", "my-books"]);
-    let words =
-        format!("{}{}", String::from_utf8_lossy(&wrong.stdout), String::from_utf8_lossy(&wrong.stderr));
-    assert!(!wrong.status.success() && words.contains("orders[0].Invoice.lines[0].account"), "{words}");
+    let wrong = failed(&developer(&folder.0, &["test", "--project", "my-books"]));
+    assert!(wrong.contains("orders[0].Invoice.lines[0].account"), "{wrong}");
     said(&developer(&folder.0, &["test", "--project", "my-books", "--bless"]));
     assert!(std::fs::read_to_string(&expected).expect("a file").contains("41000"), "it is written again");
 
@@ -52,6 +58,25 @@ fn from_a_new_project_to_a_green_test_on_the_component_without_a_registry() {
     let input = "my-books/tests/golden/first_order/input.json";
     let mapped = said(&developer(&folder.0, &["run", &component.display().to_string(), input]));
     assert!(mapped.contains("unmapped-sku") && mapped.contains("01-110-41000"), "{mapped}");
+
+    // An `extra` that no host hands over is refused: natively it would show something that never happens.
+    let text = std::fs::read_to_string(folder.0.join(input)).expect("a file");
+    let more = text.replacen("\"status\":", "\"extra\": [[\"colour\", \"red\"]], \"status\":", 1);
+    std::fs::write(folder.0.join("more.json"), more).expect("writes");
+    let refused = failed(&developer(&folder.0, &["run", &component.display().to_string(), "more.json"]));
+    assert!(refused.contains("MAP-CASE") && refused.contains("`colour`"), "{refused}");
+
+    // One that the component alone says is found on the component: the native tests are green.
+    let source = folder.0.join("my-books/src/lib.rs");
+    let text = std::fs::read_to_string(&source).expect("a file");
+    let line = "DocumentLine::of_item(item, &charge.kind, charge.amount.clone(), context.revenue(product))";
+    let said_more = format!(
+        "{{ let mut line = {line}; if cfg!(target_arch = \"wasm32\") \
+         {{ line.extra.push((\"colour\".to_owned(), \"red\".to_owned())); }} line }}"
+    );
+    std::fs::write(&source, text.replace(line, &said_more)).expect("writes");
+    let wrong = failed(&developer(&folder.0, &["test", "--project", "my-books"]));
+    assert!(wrong.contains("MAP-GOLDEN") && wrong.contains("orders[0].Invoice.lines[0].extra"), "{wrong}");
 }
 
 #[test]

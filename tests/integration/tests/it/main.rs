@@ -6,7 +6,7 @@
 //! `fusion_journals` meets Fusion's traps about journals, jobs and lost answers, `fusion_receivables` those about
 //! invoices, credit memos and receipts, `fusion_refusals` its refusals class by class; `fusion_correct` and `fusion_reverse`
 //! take back what was posted; `fusion_campaign` loses a third of the answers about ten thousand documents;
-//! `restored` puts a copy of the database back, `service` is told what a service manager is told, `setup` makes a configuration and follows the README; `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
+//! `restored` puts a copy of the database back, `restored_year` one of a year's books, `restored_postgres` a server's dump; `service` is told what a service manager is told, `setup` makes a configuration and follows the README; `developer` writes and builds a mapper outside the repository, `platform` brings components in through the real commands,
 //! `versions` puts one into use; `catalog` imports
 //! catalogs and resolves what waits for them, `many_daemons` shares one PostgreSQL database, `corrections` changes the
 //! mapping of posted months; `audit` verifies what a run leaves behind, alters it and has it found; `api` asks a real daemon
@@ -38,6 +38,8 @@ mod own_rate;
 mod platform;
 mod process;
 mod restored;
+mod restored_postgres;
+mod restored_year;
 mod rules;
 mod sandbox;
 mod secrets;

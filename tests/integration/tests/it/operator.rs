@@ -105,6 +105,25 @@ async fn doctor_names_each_of_eight_planted_faults_and_none_where_there_is_none(
     assert_one(&faults(&installed).await, "DOC-DATABASE", "newer version");
 }
 
+/// A copy by another program has no mark of its own: it is behind the file of checkpoints.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_names_a_copy_that_nobody_put_back_and_is_content_once_it_is() {
+    let installed = Installed::start("doctor-copy", options(307)).await;
+    let end = installed.scenario["end"].as_str().expect("an end");
+    installed.said(&["serve", "--until", "2026-09-03T00:00:00Z"]).await;
+    assert_eq!(faults(&installed).await, []);
+    let (database, copy) = (installed.path("connector.sqlite"), installed.path("copy.sqlite"));
+    std::fs::copy(&database, &copy).expect("copies");
+    installed.said(&["serve", "--until", end]).await;
+    for end in ["-wal", "-shm"] {
+        let _none = std::fs::remove_file(installed.path(&format!("connector.sqlite{end}")));
+    }
+    std::fs::copy(&copy, &database).expect("copies");
+    assert_one(&faults(&installed).await, "DOC-COPY", "AUD-BEHIND");
+    installed.said(&["restore"]).await;
+    assert_eq!(faults(&installed).await, []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_tells_of_a_key_that_others_may_read_and_changes_nothing() {
     let installed = Installed::start("doctor-warning", options(302)).await;

@@ -51,30 +51,9 @@ impl Installed {
         write("master.key", MASTER_KEY);
         write("amazon.secret", text(&self.scenario["application"]["client_secret"]));
         write("fusion.secret", text(&self.scenario["identity"]["client_secret"]));
-        let seller = &self.scenario["sellers"][0];
-        let mut authorizations = Vec::new();
-        for own in seller["authorizations"].as_array().expect("authorisations") {
-            let file = format!("{}.token", text(&own["region"]));
-            write(&file, text(&own["refresh_token"]));
-            authorizations.push(json!({ "region": own["region"], "refresh_token_file": file }));
-        }
-        let mut catalog =
-            "sku,product_type,marketplace,revenue_account,cogs_account,cost_center\n".to_owned();
-        let products = seller["products"].as_array().expect("products").iter();
-        for product in products.filter(|product| product["mapped"] == true) {
-            let [sku, account, center] =
-                ["sku", "revenue_account", "cost_center"].map(|name| text(&product[name]));
-            catalog.push_str(&format!("{sku},,,{account},,{center}\n"));
-        }
-        write("catalog.csv", &catalog);
-        let settings: serde_json::Map<String, Value> = seller["tax"]
-            .as_object()
-            .expect("tax regimes")
-            .iter()
-            .map(|(place, regime)| (format!("tax.{place}"), regime.clone()))
-            .collect();
+        let sellers = self.scenario["sellers"].as_array().expect("sellers").iter().enumerate();
+        let sellers: Vec<Value> = sellers.map(|(place, seller)| self.write_seller(place, seller)).collect();
         let urls = &self.simulator.urls;
-        let mapper = artefacts("ML_CONNECTOR_PLUGINS", "plugins/components").join("standard.component.wasm");
         let config = json!({
             "database": "connector.sqlite", "master_key_file": "master.key", "development": true,
             "clock": { "mode": "stepped", "advance_url": format!("{}/control/clock", urls.control) },
@@ -91,13 +70,35 @@ impl Installed {
                 "base_url": urls.fusion, "identity_url": urls.identity, "scope": self.scenario["identity"]["scope"],
                 "client_id": self.scenario["identity"]["client_id"], "client_secret_file": "fusion.secret",
             },
-            "seller": [{
-                "id": seller["id"], "name": seller["name"], "start_from": self.scenario["start"],
-                "catalog": "catalog.csv", "mapper": mapper, "authorization": authorizations,
-                "settings": settings, "ledger": seller["fusion"],
-            }],
+            "seller": sellers,
         });
         write("ml-connector.toml", &toml::to_string(&toml_of(&config)).expect("TOML"));
+    }
+
+    /// Writes a seller's tokens and catalog; its part of the configuration. The first one's files have the shorter names.
+    fn write_seller(&self, place: usize, seller: &Value) -> Value {
+        let id = text(&seller["id"]);
+        let named = |name: &str| if place == 0 { name.to_owned() } else { format!("{id}-{name}") };
+        let write = |name: &str, text: &str| std::fs::write(self.path(name), text).expect("a file");
+        let mut authorizations = Vec::new();
+        for own in seller["authorizations"].as_array().expect("authorisations") {
+            let file = named(&format!("{}.token", text(&own["region"])));
+            write(&file, text(&own["refresh_token"]));
+            authorizations.push(json!({ "region": own["region"], "refresh_token_file": file }));
+        }
+        write(&named("catalog.csv"), &catalog(seller));
+        let tax = seller["tax"].as_object().expect("tax regimes").iter();
+        let mut settings: serde_json::Map<String, Value> =
+            tax.map(|(place, regime)| (format!("tax.{place}"), regime.clone())).collect();
+        if let Some(returned) = seller.get("returned_goods") {
+            settings.insert("cogs.returned".to_owned(), returned.clone());
+        }
+        let mapper = artefacts("ML_CONNECTOR_PLUGINS", "plugins/components").join("standard.component.wasm");
+        json!({
+            "id": id, "name": seller["name"], "start_from": self.scenario["start"],
+            "catalog": named("catalog.csv"), "mapper": mapper, "authorization": authorizations,
+            "settings": settings, "ledger": seller["fusion"],
+        })
     }
 
     /// Changes the configuration.
@@ -159,6 +160,31 @@ impl Installed {
         };
         all.filter_map(|file| Some((name(&file.path()), read(&file.path())?))).collect()
     }
+}
+
+/// What a seller's catalog names: the products that are mapped and, where the scenario keeps stock, what each costs where and
+/// from when.
+fn catalog(seller: &Value) -> String {
+    let products = seller["products"].as_array().expect("products").iter();
+    let mapped: Vec<&Value> = products.filter(|product| product["mapped"] == true).collect();
+    let mut text = "sku,product_type,marketplace,revenue_account,cogs_account,cost_center".to_owned();
+    let stock = mapped.iter().any(|product| product["costs"].is_array());
+    let costs = if stock { ",valid_from,valid_to,unit_cost,unit_cost_currency" } else { "" };
+    text.push_str(&format!("{costs}\n"));
+    let empty = if stock { ",,,," } else { "" };
+    for product in mapped {
+        let of = |name: &str| product[name].as_str().unwrap_or_default();
+        let (sku, account, center) = (of("sku"), of("revenue_account"), of("cost_center"));
+        let cogs = if stock { of("cogs_account") } else { "" };
+        text.push_str(&format!("{sku},,,{account},{cogs},{center}{empty}\n"));
+        for cost in product["costs"].as_array().into_iter().flatten() {
+            let [place, from, to, each, currency] =
+                ["marketplace", "valid_from", "valid_to", "unit_cost", "currency"]
+                    .map(|name| cost[name].as_str().unwrap_or_default());
+            text.push_str(&format!("{sku},,{place},,,,{from},{to},{each},{currency}\n"));
+        }
+    }
+    text
 }
 
 /// JSON as TOML: numbers are whole here, and nothing is null.

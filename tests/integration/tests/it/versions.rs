@@ -145,6 +145,7 @@ async fn an_activation_while_batches_flow_loses_none_and_maps_none_twice() {
     let again = replay::replay(&connected.parts, &connected.seller, start).await.expect("replays");
     assert_eq!(again.wrong, [""; 0]);
     assert!(again.documents > 10 && again.bookings > 10 && again.not_kept == 0, "{again:?}");
+    assert!(again.journals > 1 && again.journals_not_kept == 0, "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -275,6 +276,15 @@ async fn what_is_recorded_holds_nothing_about_a_buyer() {
     }
 }
 
+async fn alter(database: &std::path::Path) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let first = "UPDATE document SET body = replace(body, '\"rule\":\"', '\"rule\":\"not ')
+                 WHERE key = (SELECT min(key) FROM document WHERE kind = 'journal')";
+    assert_eq!(sqlx::query(first).execute(&pool).await.expect("alters").rows_affected(), 1);
+    pool.close().await;
+}
+
 /// The operator's commands, on the daemon's own files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
@@ -326,6 +336,11 @@ async fn an_operator_uploads_activates_compares_rolls_back_and_replays() {
     assert!(differ.contains("invoice "), "{differ}");
     let replayed = installed.said(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
     assert!(replayed.contains("the same, byte for byte") && !replayed.contains(" 0 invoices"), "{replayed}");
+    assert!(!replayed.contains(" 0 journals"), "{replayed}");
+    // A rule that somebody wrote into a posted journal is found: no sum and no account shows it.
+    alter(&installed.path("connector.sqlite")).await;
+    let altered = installed.refused(&["mapper", "replay", "--seller", &seller, "--days", "90"]).await;
+    assert!(altered.contains("MAP-REPLAY: 1 do not follow") && altered.contains("journal J"), "{altered}");
     let back = installed.said(&["mapper", "rollback", "--all"]).await;
     assert!(back.contains("rolled back to the configuration's file"), "{back}");
     let again = installed.refused(&["mapper", "rollback", "--seller", &seller]).await;

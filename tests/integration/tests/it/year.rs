@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use ml_connector_domain::Date;
 use ml_connector_domain::document::{Body, JournalOf};
 use ml_connector_pipeline::tie_out::tie_out;
+use ml_connector_pipeline::versions::replay::replay;
 use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 use ml_connector_simulator::truth::truth;
 use ml_connector_storage::{AuditLog as _, Store as _};
@@ -49,6 +50,29 @@ async fn assert_stock_moves(connected: &Connected) {
     assert!(out > 20 && back > 5 && accrued > 5, "{out} out of stock, {back} back, {accrued} accrued");
 }
 
+/// Settlements over months, adjustments, foreign ones by their own rates, deferred money: all follow from recorded batches.
+async fn assert_every_journal_is_made_again(connected: &Connected) {
+    for seller in connected.sellers() {
+        let again = replay(&connected.parts, &seller, seller.start_from).await.expect("replays");
+        assert_eq!(again.wrong, [""; 0]);
+        let all = connected.store.confirmed_documents(Date::MIN, Date::MAX, Some(&seller.id)).await;
+        let documents = all.expect("reads").into_iter().map(|recorded| recorded.row.document);
+        let journals: Vec<_> = documents.filter(|one| !one.journal_lines().is_empty()).collect();
+        let count = |of: fn(&JournalOf) -> bool| {
+            let bodies = journals.iter().filter_map(|one| match &one.body {
+                Body::Journal { of: own, .. } => Some(of(own)),
+                _ => None,
+            });
+            bodies.filter(|is| *is).count()
+        };
+        let adjusting = count(|of| matches!(of, JournalOf::Settlement { adjustment: Some(_), .. }));
+        let deferred = count(|of| matches!(of, JournalOf::Deferred { .. }));
+        println!("{}: {} journals, {adjusting} adjusting, {deferred} deferred", seller.id, journals.len());
+        assert_eq!((again.journals, again.journals_not_kept), (journals.len() as u64, 0));
+        assert!(deferred > 1, "{} has deferred money", seller.id);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     let start = "2026-01-02T00:00:00Z".parse().expect("a time");
@@ -69,6 +93,7 @@ async fn months_of_three_sellers_tie_out_and_equal_the_simulators_own_books() {
     );
     assert_stock_moves(&connected).await;
     assert_eq!(in_review(&connected).await, planted(&truth));
+    assert_every_journal_is_made_again(&connected).await;
     let sellers = connected.sellers();
     for month in ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"] {
         let period = month.parse().expect("a month");

@@ -211,3 +211,32 @@ proptest! {
         prop_assert_eq!(numbers, (1..).take(invoiced.len()).collect::<Vec<u32>>());
     }
 }
+
+/// What a database that was put back does not know: two shipments were invoiced, and the order is seen whole.
+#[test]
+fn the_pieces_of_an_invoice_are_found_by_what_it_comes_to() {
+    let whole = mugs_and_lamp("SHIPPED", [2, 1]);
+    let over = |invoiced: &[Shipment], minor| {
+        let found = crate::restored::shipments_over(&whole, invoiced, usd(minor), at(3));
+        let held = |one: &Pieces| (one.item.as_str().to_owned(), one.quantity);
+        found.iter().map(|one| (one.items.iter().map(held).collect::<Vec<_>>(), one.last)).collect::<Vec<_>>()
+    };
+    let piece = |item: &str, quantity| (item.to_owned(), quantity);
+    // A mug bears half of its charges, rounded down.
+    assert_eq!(over(&[], 1_250), [(vec![piece("mug", 1)], false)]);
+    assert_eq!(over(&[], 2_900), [(vec![piece("lamp", 1)], false)]);
+    assert_eq!(over(&[], 4_150), [(vec![piece("mug", 1), piece("lamp", 1)], false)]);
+    assert_eq!(over(&[], 1_251), [], "no pieces come to this");
+    let first = crate::restored::shipments_over(&whole, &[], usd(1_250), at(3)).remove(0);
+    assert_eq!((first.subject.as_str(), first.number, first.shipped), ("O1/1", 1, at(3)));
+    // The last one takes what is left, with what rounding left over.
+    assert_eq!(over(std::slice::from_ref(&first), 4_151), [(vec![piece("mug", 1), piece("lamp", 1)], true)]);
+    let rest = crate::restored::shipments_over(&whole, std::slice::from_ref(&first), usd(4_151), at(4));
+    assert_eq!(due(&whole, &[first, rest[0].clone()], day), Due::Nothing);
+}
+
+#[test]
+fn an_order_of_very_many_pieces_is_left_to_a_person() {
+    let items = (0..13).map(|n| item(&format!("i{n}"), (1, 1), &[("ITEM", 100)])).collect();
+    assert_eq!(crate::restored::shipments_over(&order("SHIPPED", items), &[], usd(100), at(3)), []);
+}

@@ -67,7 +67,8 @@ pub(super) async fn again(
     let left = keep_halves(parts, seller, (&behind, &mut mapped), in_range).await?;
     let Body::Journal { lines: posted, .. } = &row.document.body else { return Ok(Again::Same) };
     let plain = own_rate::unconverted(posted);
-    let lines = match replaced_lines(seller, &row.document, plain.clone(), &behind, &mapped)? {
+    let now = mapped.iter().flat_map(|one| one.lines.iter().cloned()).collect();
+    let lines = match replaced_lines(seller, &row.document, plain.clone(), &behind, now)? {
         Ok(lines) => lines,
         Err(reasons) => return Ok(Again::Left(reasons)),
     };
@@ -209,7 +210,7 @@ async fn converted_on(
 }
 
 /// A booking's lines as a journal has them that recognises this leg of the transaction.
-fn as_recognised(
+pub(crate) fn as_recognised(
     seller: &Seller,
     of: &str,
     lines: Vec<JournalLine>,
@@ -230,7 +231,7 @@ fn replaced_lines(
     document: &Document,
     mut rest: Vec<JournalLine>,
     behind: &[BehindJournal],
-    mapped: &[Mapped],
+    now: Vec<JournalLine>,
 ) -> Or<Vec<JournalLine>> {
     let settlement = seller.ledger.account(purpose::SETTLEMENT).unwrap_or_default();
     let others = |line: &&JournalLine| line.account != settlement;
@@ -252,8 +253,25 @@ fn replaced_lines(
             }
         }
     }
-    let new = mapped.iter().flat_map(|one| &one.lines).filter(others).cloned();
+    let new = now.into_iter().filter(|line| others(&line));
     Ok(Ok(summarize(rest.into_iter().chain(new))?))
+}
+
+/// The lines of what takes a journal's place, whose bookings come to `now`, as it was made.
+///
+/// # Errors
+/// Sums that do not fit.
+pub(crate) fn made_again(
+    seller: &Seller,
+    old: &Document,
+    behind: &[BehindJournal],
+    now: Vec<JournalLine>,
+) -> Or<Vec<JournalLine>> {
+    let posted = old.journal_lines();
+    match replaced_lines(seller, old, own_rate::unconverted(posted), behind, now)? {
+        Ok(lines) => Ok(converted_as(seller, old, posted, lines)?.map_err(|reason| vec![reason])),
+        Err(reasons) => Ok(Err(reasons)),
+    }
 }
 
 /// What counts of lines: not which rule decided, and not their order.

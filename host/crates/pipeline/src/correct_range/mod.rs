@@ -28,6 +28,7 @@ use crate::invoices::{invoices_of, refunded};
 use crate::{Parts, Seller, StageError, correct, leg, stored, to_stored};
 
 pub use approve::{ApproveError, approve, find};
+pub(crate) use journals::{as_recognised, made_again};
 
 /// Documents of a kind read at once to find those that are not confirmed yet.
 const PENDING_MAX: u32 = 10_000;

@@ -16,7 +16,7 @@ use ml_connector_storage::{Change, DocumentRow};
 use super::ToReview;
 use crate::invoices::{invoices_of, shipment};
 use crate::seller::Dated;
-use crate::{Parts, Seller, StageError, leg, stage};
+use crate::{Parts, Seller, StageError, leg, restored, stage};
 
 /// An order, or a shipment's share of one, on its way to the mapper.
 pub(crate) struct Unit {
@@ -85,14 +85,17 @@ pub(crate) async fn cut(
         return only(Unit { order, shipment: None, posted: Some(whole.clone()), complete: true });
     }
     let nothing = |changes| Ok(Cut { units: Vec::new(), changes });
-    match due(&order, &invoiced, |at| seller.day(at)) {
+    let since = restored::shipments_since(parts, seller, &order, &invoiced).await?;
+    let all = [invoiced.as_slice(), since.as_slice()].concat();
+    match due(&order, &all, |at| seller.day(at)) {
         Due::Whole => only(Unit { order, shipment: None, posted: None, complete: true }),
+        Due::Nothing if !since.is_empty() => Ok(Cut { units: new(&order, since)?, changes: Vec::new() }),
         Due::Nothing if invoices.is_empty() => nothing(vec![review.stage(stage::WAITING)]),
         Due::Nothing => Ok(Cut { units: again(&order, invoices, complete)?, changes: Vec::new() }),
         Due::Unclear(why) => nothing(review.and_stage(&[unclear(&order, &why)])),
         Due::Parts(shipments) => match changed_before(&order, &invoices)? {
             Some(why) => nothing(review.and_stage(&[unclear(&order, &why)])),
-            None => Ok(Cut { units: new(&order, shipments)?, changes: Vec::new() }),
+            None => Ok(Cut { units: new(&order, [since, shipments].concat())?, changes: Vec::new() }),
         },
     }
 }

@@ -14,6 +14,7 @@ mod compare;
 pub mod life;
 mod record;
 pub mod replay;
+mod replay_journals;
 mod shadow;
 
 use std::collections::HashMap;

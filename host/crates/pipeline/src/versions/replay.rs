@@ -15,6 +15,7 @@ use ml_connector_storage::{Difference, RecordedBatch};
 
 use super::compare::{differences, order_effects, transaction_effects};
 use super::record::{Records, outcome_hash, unpack};
+use super::replay_journals;
 use crate::{Parts, Seller, StageError, stored, to_stored};
 
 /// Batches read from the store at once.
@@ -33,11 +34,16 @@ pub struct Replayed {
     pub documents: u64,
     /// Transactions' journal lines made again, byte for byte.
     pub bookings: u64,
+    /// Journals made again whole, byte for byte.
+    pub journals: u64,
+    /// Journals behind which something is not kept (any more), or that adjust what a correction has replaced.
+    pub journals_not_kept: u64,
     /// What came out otherwise, in words: outcomes, fuel, a document's lines.
     pub wrong: Vec<String>,
 }
 
-/// Maps a seller's recorded batches since a time again, each by the version it was mapped by.
+/// Maps a seller's recorded batches since a time again, each by the version it was mapped by, and makes the journals dated
+/// since then again of what that gives.
 ///
 /// # Errors
 /// The store failed, a version cannot be loaded, or a recorded input is not what its batch is named by.
@@ -46,7 +52,7 @@ pub async fn replay(parts: &Parts, seller: &Seller, since: Timestamp) -> Result<
     let mut after = String::new();
     loop {
         let batches = parts.store.recorded_batches(&seller.id, since, &after, CHUNK).await?;
-        let Some(last) = batches.last() else { return Ok(found) };
+        let Some(last) = batches.last() else { break };
         last.input.as_str().clone_into(&mut after);
         for batch in &batches {
             match &batch.packed {
@@ -55,6 +61,8 @@ pub async fn replay(parts: &Parts, seller: &Seller, since: Timestamp) -> Result<
             }
         }
     }
+    replay_journals::journals(parts, seller, since, &mut found).await?;
+    Ok(found)
 }
 
 async fn again(
@@ -146,7 +154,7 @@ async fn documents(
         let kept = match &document.body {
             Body::Invoice { lines, net_of, .. } if net_of.is_empty() => lines,
             Body::CreditMemo { lines, cause: Credit::Refund { .. }, .. } => lines,
-            // These are made of what several batches said, or of other documents.
+            // Journals are made again as wholes; the others are made of what several batches said, or of other documents.
             Body::Invoice { .. } | Body::CreditMemo { .. } | Body::Journal { .. } | Body::Receipt { .. } => {
                 continue;
             }
