@@ -224,5 +224,5 @@ pub(crate) fn of_purpose(
     let account = context.account(purpose, cost_center).ok_or_else(|| {
         Reason::new("no-account", purpose, format!("the seller's ledger names no account for `{purpose}`"))
     })?;
-    Ok((account, format!("ledger.accounts.{purpose}")))
+    Ok((account, ["ledger.accounts.", purpose].concat()))
 }

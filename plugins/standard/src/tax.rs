@@ -16,7 +16,7 @@ pub(crate) enum Regime {
 /// # Errors
 /// It is not declared, or not as `exclusive` or `inclusive:<percent>`. Guessing would put VAT into revenue.
 pub(crate) fn regime(context: &BatchContext, marketplace: &str) -> Result<Regime, Reason> {
-    let key = format!("tax.{marketplace}");
+    let key = ["tax.", marketplace].concat();
     let Some(value) = context.setting(&key) else {
         return Err(Reason::new(
             "tax-undeclared",

@@ -219,9 +219,8 @@ fn child(arguments: &mut impl Iterator<Item = String>) -> Result<(), String> {
     confine(cpu, memory).map_err(|error| format!("the limits cannot be set: {error}"))?;
     let most = Limits::of(Class::Interpreter).component_bytes_max as u64;
     let bytes = read_some(io::stdin().lock(), most + 1);
-    let engine =
-        engine::engine(Limits::default().stack_bytes, Allocation::OnDemand, engine::Functions::Joined)
-            .map_err(|error| error.to_string())?;
+    let engine = engine::engine(Limits::default().stack_bytes, Allocation::OnDemand)
+        .map_err(|error| error.to_string())?;
     let compiled = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
     io::stdout().lock().write_all(&compiled).map_err(|error| error.to_string())
 }

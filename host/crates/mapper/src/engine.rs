@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use wasmtime::{
-    Config, Engine, Inlining, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap,
-    UpdateDeadline,
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, UpdateDeadline,
 };
 
 use crate::fuel;
@@ -57,29 +56,9 @@ pub enum Allocation {
     OnDemand,
 }
 
-/// Whether small functions are compiled into those that call them.
-///
-/// What compiles Rust for Wasm leaves everything that allocates as calls of functions of a few instructions, each of which
-/// counts its own fuel: joined, a batch takes a twentieth less time. Fuel is counted before, so it comes to the same, which a
-/// test holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Functions {
-    /// They are: what serves. The stack of a trap does not name them.
-    Joined,
-    /// They stay as they are, for whoever wants to see each.
-    Apart,
-}
-
 /// Makes the engine. Both allocations compile to the same code, so that what one compiled the other loads.
-pub(crate) fn engine(
-    stack_bytes: usize,
-    allocation: Allocation,
-    functions: Functions,
-) -> Result<Engine, StartError> {
+pub(crate) fn engine(stack_bytes: usize, allocation: Allocation) -> Result<Engine, StartError> {
     let mut config = config(stack_bytes);
-    if functions == Functions::Joined {
-        config.compiler_inlining(Inlining::Yes);
-    }
     if allocation == Allocation::Pooled {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     }
@@ -235,27 +214,23 @@ mod tests {
 
     /// Where fuel is taken matters as much as what an operator costs: a release that takes it elsewhere fails here.
     #[test]
-    fn a_known_program_burns_what_it_always_did_however_it_is_compiled() {
-        use Functions::{Apart, Joined};
-        for (allocation, functions) in
-            [(Allocation::Pooled, Joined), (Allocation::OnDemand, Joined), (Allocation::Pooled, Apart)]
-        {
-            let engine = engine(512 << 10, allocation, functions).expect("an engine");
+    fn a_known_program_burns_what_it_always_did_in_either_allocation() {
+        for allocation in [Allocation::Pooled, Allocation::OnDemand] {
+            let engine = engine(512 << 10, allocation).expect("an engine");
             let module =
                 wasmtime::Module::new(&engine, wat::parse_str(KNOWN).expect("text")).expect("compiles");
             let mut store = store(&engine, Limits::default(), 1_000_000).expect("a store");
             let instance = wasmtime::Instance::new(&mut store, &module, &[]).expect("starts");
             let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("exported");
             run.call(&mut store, ()).expect("runs");
-            assert_eq!(1_000_000 - store.get_fuel().expect("fuel"), 3_440, "{allocation:?}, {functions:?}");
+            assert_eq!(1_000_000 - store.get_fuel().expect("fuel"), 3_440, "{allocation:?}");
         }
     }
 
     #[test]
     fn both_allocations_compile_alike() {
-        let keys = [Allocation::Pooled, Allocation::OnDemand].map(|allocation| {
-            crate::cache::engine_key(&engine(512 << 10, allocation, Functions::Joined).expect("an engine"))
-        });
+        let keys = [Allocation::Pooled, Allocation::OnDemand]
+            .map(|allocation| crate::cache::engine_key(&engine(512 << 10, allocation).expect("an engine")));
         assert_eq!(keys[0], keys[1]);
     }
 }

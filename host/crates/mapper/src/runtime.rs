@@ -9,7 +9,7 @@ use wasmtime::component::{Component, InstancePre, Linker, WasmStr};
 use crate::admission::{self, Admitted, LOG, LoadError, Policy, WasiPolicy};
 use crate::cache::{self, CompiledCache, EngineKey, Entry, Found};
 use crate::compile::{self, CompileLimits, Compiler};
-use crate::engine::{self, Allocation, Functions, StartError, Ticker};
+use crate::engine::{self, Allocation, StartError, Ticker};
 use crate::host::{CallState, write_log};
 use crate::limits::{Class, Limits};
 use crate::mapper::LoadedMapper;
@@ -61,20 +61,7 @@ impl MapperRuntime {
     /// # Errors
     /// See [`StartError`].
     pub fn with_allocation(limits: Limits, allocation: Allocation) -> Result<Self, StartError> {
-        Self::made(limits, allocation, Functions::Joined)
-    }
-
-    /// As [`MapperRuntime::new`], for whoever looks at one mapper by itself: the stack of a trap, and a profile, name every
-    /// function. It burns the same fuel and takes a little longer.
-    ///
-    /// # Errors
-    /// See [`StartError`].
-    pub fn to_look_into(limits: Limits) -> Result<Self, StartError> {
-        Self::made(limits, Allocation::Pooled, Functions::Apart)
-    }
-
-    fn made(limits: Limits, allocation: Allocation, functions: Functions) -> Result<Self, StartError> {
-        let engine = engine::engine(limits.stack_bytes, allocation, functions)?;
+        let engine = engine::engine(limits.stack_bytes, allocation)?;
         let ticker = Ticker::start(&engine)?;
         engine::self_test(&engine, limits)?;
         let mut linker = Linker::new(&engine);

@@ -57,7 +57,7 @@ fn load_under(path: &Path, policy: &Policy) -> Result<LoadedMapper, Failure> {
         let fix = "an interpreter's component needs --class interpreter here, and class = \"interpreter\" in the seller's policy";
         if policy.class == Class::Native && error.starts_with("MAP-SIZE") { format!("{error}: {fix}") } else { error }
     })?;
-    let loaded = MapperRuntime::to_look_into(Limits::default())?.load_here(&bytes, policy);
+    let loaded = MapperRuntime::new(Limits::default())?.load_here(&bytes, policy);
     Ok(loaded.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
