@@ -8,9 +8,10 @@ use ml_connector_ports::Mapper as _;
 use crate::admission::{LoadError, Policy};
 use crate::cache::CompiledCache;
 use crate::compile::Compiler;
+use crate::description::{Description, SettingProblem};
 use crate::engine;
 use crate::fixtures::{Fixture, FixtureFault, Replayed};
-use crate::mapper::{Description, LoadedMapper, SettingProblem};
+use crate::mapper::LoadedMapper;
 use crate::runtime::MapperRuntime;
 
 /// Checks uploads.

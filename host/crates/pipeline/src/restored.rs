@@ -83,12 +83,15 @@ pub(crate) async fn shipments_since(
     order: &Order,
     known: &[Shipment],
 ) -> Result<Vec<Shipment>, StageError> {
-    let Some(restored_at) = parts.store.restoration().await?.restored_at else { return Ok(Vec::new()) };
+    // A single piece leaves once.
     let pieces: u32 = order.items.iter().map(|item| item.quantity_ordered).sum();
-    let left = order.is_shipped() || order.is_partly_shipped();
+    if pieces < 2 || !(order.is_shipped() || order.is_partly_shipped()) {
+        return Ok(Vec::new());
+    }
+    let Some(restored_at) = parts.store.restoration().await?.restored_at else { return Ok(Vec::new()) };
     let mut all = known.to_vec();
-    // A single piece leaves once, and what was ordered after the restore was not invoiced before it.
-    while left && pieces > 1 && order.created < restored_at && !all.iter().any(|shipment| shipment.last) {
+    // What was ordered after the restore was not invoiced before it.
+    while order.created < restored_at && !all.iter().any(|shipment| shipment.last) {
         let probe = probe(seller, order, all.len());
         let found = parts.target.look_up(&seller.ledger, &probe).await?;
         let Observed::One(content) = found else { break };

@@ -6,7 +6,7 @@ use ml_connector_domain::mapping;
 use ml_connector_domain::money::MoneyError;
 
 use super::wit;
-use crate::mapper::{DeclaredSetting, Description};
+use crate::description::{DeclaredSetting, Description};
 
 fn money(money: &wit::MoneyResult) -> Result<Money, MoneyError> {
     Ok(Money::new(money.minor, money.currency.parse()?))

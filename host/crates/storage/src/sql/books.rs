@@ -6,8 +6,7 @@ use ml_connector_domain::{DocumentKey, GroupId, OrderId, SellerId, Timestamp};
 use sqlx::query;
 
 use super::apply::Tx;
-use super::read::region;
-use super::rows::{document, from_json, get, made_by, millis, money, time_text, timestamp, to_json};
+use super::rows::{document, from_json, get, made_by, millis, money, region, time_text, timestamp, to_json};
 use super::{OwnStore, Row};
 use crate::books::{
     AccruedTransaction, Books, Comparison, DeferredTransaction, SettlementRow, SettlementTransaction,

@@ -4,8 +4,7 @@ use async_trait::async_trait;
 use ml_connector_domain::{SellerId, Timestamp};
 use sqlx::{AssertSqlSafe, query};
 
-use super::read::{audit_row, region, review_row};
-use super::rows::{count, document, get, millis, optional_money, timestamp};
+use super::rows::{audit_row, count, document, get, millis, optional_money, region, review_row, timestamp};
 use super::{MIGRATIONS, OwnStore, Row};
 use crate::operations::{
     AnswerClaim, ApiKey, Claimed, DocumentFilter, Operations, PlannedDocument, Restoration, ReviewFilter,

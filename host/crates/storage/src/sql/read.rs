@@ -8,14 +8,15 @@ use sqlx::query;
 use tracing::Instrument as _;
 
 use super::rows::{
-    count, document, from_json, get, made_by, millis, money, optional_money, time_text, timestamp,
+    audit_row, booking_row, count, cursor_row, document, from_json, get, millis, money, optional_money,
+    raw_row, review_row, stage_row, timestamp,
 };
 use super::upkeep::sealed_row;
 use super::{OwnStore, Row};
 use crate::{
     AuditRow, BookedTransaction, Change, CheckedDocument, Counts, Cursor, DocumentRow, MapperTotals,
     Previous, RawPayload, Result, ReviewRow, ReviewTotals, SealedCredential, SettledTransaction, StageCount,
-    Store, StoreError, failed,
+    Store, failed,
 };
 
 /// A document with its posting; what follows is a condition of ours, never text from outside.
@@ -27,78 +28,6 @@ macro_rules! documents_where {
             $condition
         )
     };
-}
-
-pub(super) fn region(text: &str) -> Result<Region> {
-    text.parse().map_err(|error: ml_connector_domain::region::UnknownRegion| StoreError::Corrupt {
-        what: "a region",
-        message: error.to_string(),
-    })
-}
-
-fn cursor_row(row: &Row) -> Result<Cursor> {
-    let from: Option<i64> = get(row, "window_from")?;
-    let to: Option<i64> = get(row, "window_to")?;
-    let window = match (from, to) {
-        (Some(from), Some(to)) => Some((timestamp(from)?, timestamp(to)?)),
-        _ => None,
-    };
-    Ok(Cursor {
-        position: timestamp(get(row, "position")?)?,
-        window,
-        token: get(row, "token")?,
-        polled_at: timestamp(get(row, "polled_at")?)?,
-    })
-}
-
-pub(super) fn raw_row(row: &Row) -> Result<RawPayload> {
-    Ok(RawPayload {
-        stream: get(row, "stream")?,
-        natural_id: get(row, "natural_id")?,
-        hash: ContentHash::from_stored(get::<String>(row, "hash")?),
-        region: region(&get::<String>(row, "region")?)?,
-        body: get(row, "body")?,
-    })
-}
-
-fn booking_row(row: &Row) -> Result<BookedTransaction> {
-    Ok(BookedTransaction {
-        transaction: get(row, "transaction_id")?,
-        economic_id: get(row, "economic_id")?,
-        total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
-        posted: time_text(row, "posted")?,
-        lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
-        batch: ContentHash::from_stored(get::<String>(row, "batch")?),
-        made_by: made_by(row)?,
-    })
-}
-
-pub(super) fn review_row(row: &Row) -> Result<ReviewRow> {
-    Ok(ReviewRow {
-        id: get(row, "id")?,
-        seller: SellerId::new(get::<String>(row, "seller")?),
-        kind: get(row, "kind")?,
-        subject: get(row, "subject")?,
-        code: get(row, "code")?,
-        about: get(row, "about")?,
-        message: get(row, "message")?,
-        at_stake: optional_money(row)?,
-        opened_at: timestamp(get(row, "opened_at")?)?,
-    })
-}
-
-pub(super) fn audit_row(row: &Row) -> Result<AuditRow> {
-    Ok(AuditRow {
-        id: get(row, "id")?,
-        at: timestamp(get(row, "at")?)?,
-        subject: get(row, "subject")?,
-        action: get(row, "action")?,
-        detail: get(row, "detail")?,
-    })
-}
-
-fn stage_row(row: &Row) -> Result<StageCount> {
-    Ok(StageCount { kind: get(row, "kind")?, stage: get(row, "stage")?, count: count(row, "n")? })
 }
 
 #[async_trait]

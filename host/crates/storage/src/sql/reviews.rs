@@ -6,8 +6,7 @@ use sqlx::query;
 
 use super::OwnStore;
 use super::apply::Tx;
-use super::read::review_row;
-use super::rows::{get, millis, timestamp};
+use super::rows::{get, millis, review_row, timestamp};
 use crate::reviews::{ReviewChange, Reviews};
 use crate::{Result, ReviewRow, failed};
 

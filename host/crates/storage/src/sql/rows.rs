@@ -3,13 +3,16 @@
 use ml_connector_domain::document::Document;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_domain::posting::State;
-use ml_connector_domain::{Money, Timestamp};
+use ml_connector_domain::{Money, Region, SellerId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 
 use super::{Db, Row};
-use crate::{DocumentRow, MadeBy, Result, StoreError, failed};
+use crate::{
+    AuditRow, BookedTransaction, Cursor, DocumentRow, MadeBy, RawPayload, Result, ReviewRow, StageCount,
+    StoreError, failed,
+};
 
 pub(super) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
@@ -90,4 +93,76 @@ pub(super) fn document(row: &Row) -> Result<DocumentRow> {
     let expected = Money::new(get(row, "expected_minor")?, document.currency);
     let body_hash: String = get(row, "body_hash")?;
     Ok(DocumentRow { document, expected, state, body_hash: ContentHash::from_stored(body_hash) })
+}
+
+pub(super) fn region(text: &str) -> Result<Region> {
+    text.parse().map_err(|error: ml_connector_domain::region::UnknownRegion| StoreError::Corrupt {
+        what: "a region",
+        message: error.to_string(),
+    })
+}
+
+pub(super) fn cursor_row(row: &Row) -> Result<Cursor> {
+    let from: Option<i64> = get(row, "window_from")?;
+    let to: Option<i64> = get(row, "window_to")?;
+    let window = match (from, to) {
+        (Some(from), Some(to)) => Some((timestamp(from)?, timestamp(to)?)),
+        _ => None,
+    };
+    Ok(Cursor {
+        position: timestamp(get(row, "position")?)?,
+        window,
+        token: get(row, "token")?,
+        polled_at: timestamp(get(row, "polled_at")?)?,
+    })
+}
+
+pub(super) fn raw_row(row: &Row) -> Result<RawPayload> {
+    Ok(RawPayload {
+        stream: get(row, "stream")?,
+        natural_id: get(row, "natural_id")?,
+        hash: ContentHash::from_stored(get::<String>(row, "hash")?),
+        region: region(&get::<String>(row, "region")?)?,
+        body: get(row, "body")?,
+    })
+}
+
+pub(super) fn booking_row(row: &Row) -> Result<BookedTransaction> {
+    Ok(BookedTransaction {
+        transaction: get(row, "transaction_id")?,
+        economic_id: get(row, "economic_id")?,
+        total: money(get(row, "total_minor")?, &get::<String>(row, "currency")?)?,
+        posted: time_text(row, "posted")?,
+        lines: from_json("journal lines", &get::<String>(row, "lines")?)?,
+        batch: ContentHash::from_stored(get::<String>(row, "batch")?),
+        made_by: made_by(row)?,
+    })
+}
+
+pub(super) fn review_row(row: &Row) -> Result<ReviewRow> {
+    Ok(ReviewRow {
+        id: get(row, "id")?,
+        seller: SellerId::new(get::<String>(row, "seller")?),
+        kind: get(row, "kind")?,
+        subject: get(row, "subject")?,
+        code: get(row, "code")?,
+        about: get(row, "about")?,
+        message: get(row, "message")?,
+        at_stake: optional_money(row)?,
+        opened_at: timestamp(get(row, "opened_at")?)?,
+    })
+}
+
+pub(super) fn audit_row(row: &Row) -> Result<AuditRow> {
+    Ok(AuditRow {
+        id: get(row, "id")?,
+        at: timestamp(get(row, "at")?)?,
+        subject: get(row, "subject")?,
+        action: get(row, "action")?,
+        detail: get(row, "detail")?,
+    })
+}
+
+pub(super) fn stage_row(row: &Row) -> Result<StageCount> {
+    Ok(StageCount { kind: get(row, "kind")?, stage: get(row, "stage")?, count: count(row, "n")? })
 }

@@ -6,8 +6,7 @@ use ml_connector_domain::{Region, SellerId, Timestamp};
 use sqlx::query;
 
 use super::apply::Tx;
-use super::read::{raw_row, region};
-use super::rows::{count, get, millis, small, timestamp};
+use super::rows::{count, get, millis, raw_row, region, small, timestamp};
 use super::{OwnStore, Row, empty_the_log};
 use crate::read::{Previous, RawPayload, SealedCredential};
 use crate::upkeep::{Backfill, CredentialRow, RecordAge, ReportFile, StoredPause, Upkeep};
