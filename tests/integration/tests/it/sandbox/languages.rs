@@ -146,16 +146,18 @@ async fn a_mapper_in_javascript_maps_the_same_records_to_the_same_bytes_and_fuel
 /// The fault's message is what the review item says (`mapper-fault`), and what `mapper run` and an upload print.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_mapper_raises_comes_back_with_its_message_and_its_place() {
+    // How much of a file's folder JavaScript's tool keeps depends on where it is built.
     let wanted = [
-        ("python-raising", "ValueError: no rule for SHIPPED \u{e9} (raising.py:13, in map_order)"),
-        ("javascript-raising", "TypeError: no rule for SHIPPED \u{e9} (at mapOrder (/raising.js:15"),
+        ("python-raising", ["ValueError: no rule for SHIPPED \u{e9} (", "raising.py:13, in map_order)"]),
+        ("javascript-raising", ["TypeError: no rule for SHIPPED \u{e9} (at mapOrder (", "/raising.js:15"]),
     ];
     for (name, words) in wanted {
         let Some(mapper) = in_language(name) else { continue };
         let (orders, transactions) = fixtures(1);
         let fault = mapper.map_orders(&context(&[]), &orders).await.expect_err("it raises");
         assert_eq!(fault.code, "trap", "{name}: {fault:?}");
-        assert!(fault.message.contains(words), "{name}: {}", fault.message);
+        let told = words.iter().all(|words| fault.message.contains(words));
+        assert!(told, "{name}: {}", fault.message);
         // The call's instance is thrown away: the next call knows nothing of it.
         let booked = mapper.map_transactions(&context(&[]), &transactions).await.expect("maps transactions");
         assert_eq!(booked.outcomes.len(), transactions.len());
