@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use ml_connector_api::{Served, Workers};
+use ml_connector_domain::Clock;
 use ml_connector_domain::id::ContentHash;
 use ml_connector_pipeline::pulse::Pulse;
 use ml_connector_pipeline::worker::{Live, Until};
@@ -140,10 +141,12 @@ pub(crate) async fn serve(
             tracing::info!("stopping: workers end their cycle");
             service::stopping();
             shutdown.cancel();
-            drain(&mut workers, &mut signals, Duration::from_secs(app.config.drain_seconds.into())).await
+            let bound = Duration::from_secs(app.config.drain_seconds.into());
+            drain(&mut workers, &mut signals, (bound, &*app.clock.shared())).await
         }
     };
-    if drained? == Drained::Cut {
+    let drained = drained?;
+    if matches!(drained, Drained::Cut { .. }) {
         forget_nothing(&alone).await;
     }
     if let Some(listening) = listening {
@@ -152,6 +155,7 @@ pub(crate) async fn serve(
     // Where a worker ended unexpectedly, it has not said so.
     signing.cancel();
     ended(&mut unsigned).await;
+    drop(drained);
     // Last: nothing makes a span any more.
     sending.cancel();
     ended(&mut senders).await;
@@ -160,12 +164,12 @@ pub(crate) async fn serve(
 }
 
 /// How workers ended that were told to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drained {
     /// Each at the end of its cycle.
     AtRest,
-    /// In the middle of it: it took too long.
-    Cut,
+    /// In the middle of it: it took too long. A stepped clock stands until this is dropped: with no worker left it would run
+    /// from checkpoint to checkpoint, through months of which nobody has read anything.
+    Cut { _still: Box<dyn Send + Sync> },
 }
 
 /// Lets the workers end their cycles, for so long at most.
@@ -175,7 +179,7 @@ enum Drained {
 async fn drain(
     workers: &mut JoinSet<()>,
     signals: &mut StopSignals,
-    bound: Duration,
+    (bound, clock): (Duration, &dyn Clock),
 ) -> Result<Drained, Box<dyn std::error::Error>> {
     tokio::select! {
         () = ended(workers) => return Ok(Drained::AtRest),
@@ -191,9 +195,10 @@ async fn drain(
         seconds = bound.as_secs(),
         "workers did not end their cycle in time (drain_seconds): they are cut short"
     );
+    let still = clock.register();
     workers.abort_all();
     while workers.join_next().await.is_some() {}
-    Ok(Drained::Cut)
+    Ok(Drained::Cut { _still: still })
 }
 
 /// Declares what was being sent when workers were cut short as unknown. Where that fails the next start does so.
