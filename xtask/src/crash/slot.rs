@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use indicatif::ProgressBar;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ml_connector_test_postgres::{Database, Line};
 
 use super::faults::Victim;
@@ -28,6 +28,14 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    /// Whether a life's end is so long past that the next ones would suffer.
+    fn is_long_past(&self, until: Until) -> Result<bool> {
+        match until {
+            Until::Books(at) => Ok(self.now()?.duration_since(at) >= OVERRUN),
+            Until::After(_) => Ok(false),
+        }
+    }
+
     /// The place where a life is to end, and the passing of it, counted from 1: its own, or, for every second such life, one that
     /// has not come up so far.
     fn place(&self, life: &Life) -> Option<(usize, u32)> {
@@ -47,6 +55,10 @@ impl Ground {
         Ok(clock["now"].as_str().context("the simulator has no time")?.parse()?)
     }
 }
+
+/// So much of the books' time may pass after a life's end: a second is weeks to a daemon whose clock is stepped, and the lives
+/// that follow would find theirs over, the last of them the periods of the ledger closed.
+const OVERRUN: SignedDuration = SignedDuration::from_hours(2);
 
 /// A daemon with what is its own.
 pub(super) struct Slot {
@@ -144,7 +156,10 @@ impl Slot {
             }
         }
         if let End::Anywhere { after } = life.end {
-            std::thread::sleep(after);
+            let over = Instant::now();
+            while over.elapsed() < after && !ground.is_long_past(life.until)? {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
         // Its place may never have come up, or it comes there just now.
         drop(child);
