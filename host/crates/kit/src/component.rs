@@ -118,3 +118,69 @@ impl Reencode for Trim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_encoder::{
+        CodeSection, EntityType, ExportKind, Function, FunctionSection, ImportSection, TypeSection,
+    };
+    use wasmparser::Validator;
+
+    use super::*;
+
+    /// Imports a function, and defines one that does nothing, one that calls both, and one that gives an answer back.
+    fn module() -> Vec<u8> {
+        let (mut types, mut imports, mut functions) =
+            (TypeSection::new(), ImportSection::new(), FunctionSection::new());
+        types.ty().function([], []);
+        imports.import("host", "heard", EntityType::Function(0));
+        functions.function(0).function(0).function(0);
+        let mut exports = ExportSection::new();
+        exports.export("run", ExportKind::Func, 2).export("cabi_post_run", ExportKind::Func, 3);
+        let mut code = CodeSection::new();
+        for body in [
+            vec![Instruction::Return, Instruction::End],
+            vec![Instruction::Call(1), Instruction::Call(0), Instruction::End],
+            vec![Instruction::Call(0), Instruction::End],
+        ] {
+            let mut function = Function::new([]);
+            for instruction in &body {
+                function.instruction(instruction);
+            }
+            code.function(&function);
+        }
+        let mut module = Module::new();
+        module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+        module.finish()
+    }
+
+    #[test]
+    fn what_a_mapper_does_without_is_left_out_and_nothing_else() {
+        let trimmed = trimmed(&module()).expect("a module");
+        Validator::new().validate_all(&trimmed).expect("it is still one");
+        let (mut exports, mut calls) = (Vec::new(), Vec::new());
+        for payload in Parser::new(0).parse_all(&trimmed) {
+            match payload.expect("a module") {
+                Payload::ExportSection(section) => {
+                    exports.extend(section.into_iter().map(|export| export.expect("one").name.to_owned()));
+                }
+                Payload::CodeSectionEntry(body) => {
+                    for operator in body.get_operators_reader().expect("operators") {
+                        if let Operator::Call { function_index } = operator.expect("one") {
+                            calls.push(function_index);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(exports, ["run"]);
+        assert_eq!(calls, [0, 0], "what the host hears is called as before, what does nothing is not");
+    }
+
+    #[test]
+    fn what_is_no_module_is_told_so() {
+        let refused = of_module(b"none").expect_err("no module").to_string();
+        assert!(refused.starts_with("KIT-COMPONENT"), "{refused}");
+    }
+}
