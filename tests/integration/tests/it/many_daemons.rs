@@ -17,13 +17,11 @@ use crate::support::small;
 /// Simulated seconds in a second.
 const SPEED: u32 = 4_000;
 
-fn wrong(installed: &Installed, figures: &[&str]) -> Vec<String> {
-    let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
-    println!("{}", truth["verdict"]["details"]);
-    let verdict = truth["verdict"].as_object().expect("a verdict").iter();
-    let counted = verdict.filter(|(name, _)| figures.is_empty() || figures.contains(&name.as_str()));
-    let wrong = counted.filter(|(_, figure)| figure.as_u64().is_some_and(|figure| figure != 0));
-    wrong.map(|(name, figure)| format!("{name}: {figure}")).collect()
+/// The figures of the verdict that are not zero, of those named or of all.
+fn wrong(installed: &Installed, figures: &[&str]) -> Vec<(String, u64)> {
+    let mut wrong = installed.wrong();
+    wrong.retain(|(name, _)| figures.is_empty() || figures.contains(&name.as_str()));
+    wrong
 }
 
 /// The same scenario as over SQLite, judged as strictly, with the log verified and `doctor` content.
@@ -36,7 +34,7 @@ async fn a_daemon_keeps_the_same_books_over_postgresql() {
     let doctor: Value = serde_json::from_str(&doctor).expect("an object");
     assert_eq!(doctor["faults"], 0, "{doctor}");
     installed.said(&["serve", "--until", &installed.simulator.world.scenario.end.to_string()]).await;
-    assert_eq!(wrong(&installed, &[]), Vec::<String>::new());
+    assert_eq!(wrong(&installed, &[]), []);
     assert!(
         database
             .ask("SELECT count(*) FROM posting WHERE state = 'confirmed'")
@@ -157,7 +155,7 @@ async fn a_daemon_that_is_paused_past_its_lease_doubles_nothing() {
         "amount_differences",
         "review_posted",
     ];
-    assert_eq!(wrong(&installed, &doubled), Vec::<String>::new());
+    assert_eq!(wrong(&installed, &doubled), []);
     let lost = daemons.iter().map(|daemon| daemon.said().matches("STO-FENCED").count()).sum::<usize>();
     assert!(lost >= 3, "nobody noticed: {}", daemons[0].said());
     assert_eq!(database.ask("SELECT max(fence) >= 4 FROM lease"), "t");

@@ -101,6 +101,15 @@ impl Installed {
         })
     }
 
+    /// Every figure of the simulator's verdict that is not zero.
+    pub(crate) fn wrong(&self) -> Vec<(String, u64)> {
+        let truth = ml_connector_simulator::truth::truth(&self.simulator.world, true);
+        println!("{}", truth["verdict"]["details"]);
+        let verdict = truth["verdict"].as_object().expect("a verdict");
+        let figures = verdict.iter().filter_map(|(name, figure)| Some((name.clone(), figure.as_u64()?)));
+        figures.filter(|(_, figure)| *figure != 0).collect()
+    }
+
     /// Changes the configuration.
     pub(crate) fn configure(&self, change: impl FnOnce(&mut toml::Table)) {
         let path = self.path("ml-connector.toml");

@@ -26,15 +26,6 @@ fn posted(installed: &Installed) -> Posted {
     ])
 }
 
-/// Every figure of the simulator's verdict that is not zero.
-pub(crate) fn wrong(installed: &Installed) -> Vec<(String, u64)> {
-    let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
-    println!("{}", truth["verdict"]["details"]);
-    let verdict = truth["verdict"].as_object().expect("a verdict");
-    let figures = verdict.iter().filter_map(|(name, figure)| Some((name.clone(), figure.as_u64()?)));
-    figures.filter(|(_, count)| *count != 0).collect()
-}
-
 /// Waits until Fusion holds what is wanted while the daemon works.
 async fn wait_for(
     installed: &Installed,
@@ -142,7 +133,7 @@ pub(crate) fn more(before: &Posted, now: &Posted) -> bool {
 pub(crate) async fn assert_goes_on(installed: &Installed) {
     let end = installed.scenario["end"].as_str().expect("an end");
     installed.said(&["serve", "--until", end]).await;
-    assert_eq!(wrong(installed), [], "lost, doubled or different");
+    assert_eq!(installed.wrong(), [], "lost, doubled or different");
     let verified = installed.run(&["audit", "verify"]).await;
     assert!(verified.status.success(), "{}", words(&verified));
     let report: Value = serde_json::from_str(&installed.said(&["report", "--json"]).await).expect("JSON");

@@ -7,7 +7,7 @@ use ml_connector_simulator::scenario::{Profile, ScenarioOptions};
 use serde_json::Value;
 
 use crate::process::{Installed, words};
-use crate::restored::{Posted, back_up, copy_post_and_kill, found_after_restore, of_kind, restore, wrong};
+use crate::restored::{Posted, back_up, copy_post_and_kill, found_after_restore, of_kind, restore};
 use crate::support::small;
 
 /// From so many invoices on that are due at once, they go by bulk import.
@@ -58,7 +58,7 @@ fn items(list: &Value) -> BTreeSet<[String; 3]> {
 
 /// The simulator's verdict and trial balance, what waits for a person, the seven tie-outs of each month, and the audit log.
 async fn assert_books_are_right(installed: &Installed) {
-    assert_eq!(wrong(installed), [], "lost, doubled or different");
+    assert_eq!(installed.wrong(), [], "lost, doubled or different");
     let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
     let balance = &truth["trial_balance"];
     assert_eq!(balance["difference"], 0, "{}", balance["details"]);

@@ -131,11 +131,7 @@ async fn assert_nothing_doubled(installed: &Installed) {
     let fusion = installed.simulator.urls.fusion.clone();
     installed.configure(|table| table["fusion"]["base_url"] = fusion.into());
     installed.said(&["serve", "--until", installed.scenario["end"].as_str().expect("an end")]).await;
-    let truth = ml_connector_simulator::truth::truth(&installed.simulator.world, true);
-    let verdict = truth["verdict"].as_object().expect("a verdict");
-    let wrong: Vec<_> =
-        verdict.iter().filter(|(_, figure)| figure.as_u64().is_some_and(|n| n != 0)).collect();
-    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(installed.wrong(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
